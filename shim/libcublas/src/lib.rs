@@ -1,0 +1,1 @@
+//! libpumice-preload.so
