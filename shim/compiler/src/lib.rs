@@ -1,1 +1,10 @@
-//! compiler
+//! PTX to SPIR-V: everything between the text that nvcc wrote and the words a
+//! Vulkan driver accepts.
+//!
+//! The library is a pure function of its input. It does no I/O, has never
+//! heard of Vulkan objects or of CUDA's API, and returns an error rather than
+//! panicking on any input.
+
+#![forbid(unsafe_code)]
+
+pub mod fatbin;
