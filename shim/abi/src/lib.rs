@@ -7,7 +7,9 @@
 pub mod cuda;
 mod driver_api;
 pub mod error;
+pub mod identity;
 pub mod out;
+pub mod persona;
 pub mod trace;
 
 pub use error::CUerror;
