@@ -1,0 +1,206 @@
+//! Assembles a Vulkan driver's closure into one directory, which is what a
+//! container mounts. The files are hard links where the file system allows,
+//! else copies. A directory is rebuilt when one of its sources has changed, and
+//! appears at its place in one step.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use serde::{Deserialize, Serialize};
+
+use crate::closure::{ClosureError, Library, closure};
+use crate::discover::Kind;
+use crate::icd::Icd;
+use crate::layout::Layout;
+use crate::manifest::{self, Manifest};
+
+/// Why a driver directory could not be assembled.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    #[error("the libraries of the Vulkan driver `{driver}` cannot be collected: {source}")]
+    Closure { driver: String, source: ClosureError },
+    #[error("{} is writable by others than root (owner {uid}, mode {mode:o}): what a container is given must be root's alone", path.display())]
+    Writable { path: PathBuf, uid: u32, mode: u32 },
+    #[error("the Vulkan driver `{driver}` is not assembled in {} or out of date there, and this user cannot write it ({source}): run `sudo pumice assemble` once", dir.display())]
+    NotWritable { driver: String, dir: PathBuf, source: std::io::Error },
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: std::io::Error },
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> AssembleError + '_ {
+    move |source| AssembleError::Io { path: path.to_owned(), source }
+}
+
+/// A driver directory that is ready to be mounted.
+#[derive(Debug, Clone)]
+pub struct Assembled {
+    pub dir: PathBuf,
+    pub manifest: Manifest,
+}
+
+/// What a directory was made of; it lies beside the manifest.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Sources {
+    kind: String,
+    stamps: Vec<Stamp>,
+}
+
+const SOURCES: &str = "sources.json";
+
+/// The identity of a source file.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Stamp {
+    path: PathBuf,
+    dev: u64,
+    ino: u64,
+    mtime_ns: i128,
+    size: u64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> std::io::Result<Stamp> {
+        let meta = fs::metadata(path)?;
+        let mtime_ns = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
+        Ok(Stamp { path: path.to_owned(), dev: meta.dev(), ino: meta.ino(), mtime_ns, size: meta.len() })
+    }
+
+    fn is_current(&self) -> bool {
+        Stamp::of(&self.path).is_ok_and(|now| now == *self)
+    }
+}
+
+/// The directory of `icd`, assembled if it is missing or out of date.
+pub fn assemble(layout: &Layout, icd: &Icd, kind: Kind) -> Result<Assembled, AssembleError> {
+    let dir = layout.drivers_dir().join(&icd.driver);
+    if let Some(current) = current(&dir, icd, kind) {
+        return Ok(current);
+    }
+    let not_writable = |source| AssembleError::NotWritable { driver: icd.driver.clone(), dir: layout.drivers_dir(), source };
+    let lock = open_store(layout).map_err(not_writable)?;
+    flock(&lock, FlockOperation::LockExclusive).map_err(|error| not_writable(error.into()))?;
+    match current(&dir, icd, kind) {
+        Some(current) => Ok(current),
+        None => rebuild(layout, icd, kind, &dir),
+    }
+}
+
+/// What is assembled in `dir` already, whether or not it is up to date.
+pub fn assembled(dir: &Path) -> Option<Assembled> {
+    let manifest: Manifest = serde_json::from_slice(&fs::read(dir.join(manifest::FILE)).ok()?).ok()?;
+    (manifest.version == manifest::VERSION).then(|| Assembled { dir: dir.to_owned(), manifest })
+}
+
+fn current(dir: &Path, icd: &Icd, kind: Kind) -> Option<Assembled> {
+    let sources: Sources = serde_json::from_slice(&fs::read(dir.join(SOURCES)).ok()?).ok()?;
+    let same_icd = sources.kind == kind.name() && sources.stamps.first().is_some_and(|stamp| stamp.path == icd.json);
+    (same_icd && sources.stamps.iter().all(Stamp::is_current)).then(|| assembled(dir)).flatten()
+}
+
+/// Creates the store where needed and opens the lock file in it.
+fn open_store(layout: &Layout) -> std::io::Result<File> {
+    let dir = layout.drivers_dir();
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(&dir)?;
+    File::options().create(true).append(true).open(dir.join(".lock"))
+}
+
+fn rebuild(layout: &Layout, icd: &Icd, kind: Kind, dir: &Path) -> Result<Assembled, AssembleError> {
+    let libraries = closure(layout, icd).map_err(|source| AssembleError::Closure { driver: icd.driver.clone(), source })?;
+    let scratch = layout.drivers_dir().join(format!(".new-{}", icd.driver));
+    remove_dir(&scratch)?;
+    fs::DirBuilder::new().mode(0o755).create(&scratch).map_err(io(&scratch))?;
+    for library in &libraries {
+        place(&library.path, &scratch.join(&library.file))?;
+    }
+    let manifest = describe(icd, kind, &libraries);
+    write_json(&scratch.join(manifest::FILE), &manifest)?;
+    write_json(&scratch.join(SOURCES), &sources(layout, icd, kind, &libraries)?)?;
+    publish(layout, &scratch, dir)?;
+    Ok(Assembled { dir: dir.to_owned(), manifest })
+}
+
+fn describe(icd: &Icd, kind: Kind, libraries: &[Library]) -> Manifest {
+    Manifest {
+        version: manifest::VERSION,
+        driver: icd.driver.clone(),
+        kind: kind.name().into(),
+        icd: libraries.last().map(|library| library.file.clone()).unwrap_or_default(),
+        api_version: icd.api_version.clone(),
+        libraries: libraries.iter().map(Library::describe).collect(),
+    }
+}
+
+/// The manifest comes first: `current` recognises the driver by it. The
+/// loader's cache is a source, for it decides which files the names mean.
+fn sources(layout: &Layout, icd: &Icd, kind: Kind, libraries: &[Library]) -> Result<Sources, AssembleError> {
+    let mut stamps = vec![Stamp::of(&icd.json).map_err(io(&icd.json))?];
+    for library in libraries {
+        stamps.push(Stamp::of(&library.path).map_err(io(&library.path))?);
+    }
+    stamps.extend(Stamp::of(&layout.host("/etc/ld.so.cache")).ok());
+    Ok(Sources { kind: kind.name().into(), stamps })
+}
+
+/// Links or copies `source` to `target`, once it is known to be root's.
+fn place(source: &Path, target: &Path) -> Result<(), AssembleError> {
+    let file = fs::canonicalize(source).map_err(io(source))?;
+    check_owner(&file)?;
+    if fs::hard_link(&file, target).is_ok() {
+        return Ok(());
+    }
+    fs::copy(&file, target).map_err(io(target))?;
+    fs::set_permissions(target, fs::Permissions::from_mode(0o644)).map_err(io(target))
+}
+
+/// Fails unless `file` is a regular file that only root can write.
+pub fn check_owner(file: &Path) -> Result<(), AssembleError> {
+    let meta = fs::metadata(file).map_err(io(file))?;
+    if !meta.is_file() || meta.uid() != 0 || meta.mode() & 0o022 != 0 {
+        return Err(AssembleError::Writable { path: file.to_owned(), uid: meta.uid(), mode: meta.mode() & 0o7777 });
+    }
+    Ok(())
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), AssembleError> {
+    let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
+    text.push(b'\n');
+    File::create_new(path).and_then(|mut file| file.write_all(&text)).map_err(io(path))
+}
+
+/// Puts `scratch` in the place of `dir`. The old directory is kept until the
+/// next boot: a container that runs with it still opens files by name.
+fn publish(layout: &Layout, scratch: &Path, dir: &Path) -> Result<(), AssembleError> {
+    if renameat_with(CWD, scratch, CWD, dir, RenameFlags::NOREPLACE).is_ok() {
+        return Ok(());
+    }
+    renameat_with(CWD, scratch, CWD, dir, RenameFlags::EXCHANGE).map_err(|error| io(dir)(error.into()))?;
+    let retired = layout.drivers_dir().join(".retired");
+    fs::create_dir_all(&retired).map_err(io(&retired))?;
+    let boot = boot_id();
+    discard_older_boots(&retired, &boot);
+    let name = scratch.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let place = (0..).map(|count| retired.join(format!("{boot}{name}-{count}"))).find(|place| !place.exists());
+    place.map_or(Ok(()), |place| fs::rename(scratch, &place).map_err(io(&place)))
+}
+
+fn boot_id() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+}
+
+fn discard_older_boots(retired: &Path, boot: &str) {
+    let Ok(entries) = fs::read_dir(retired) else { return };
+    for entry in entries.flatten().filter(|entry| !entry.file_name().to_string_lossy().starts_with(boot)) {
+        // What cannot be removed now is tried again at the next rebuild.
+        let _ = fs::remove_dir_all(entry.path());
+    }
+}
+
+fn remove_dir(dir: &Path) -> Result<(), AssembleError> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(dir)(error)),
+        _ => Ok(()),
+    }
+}

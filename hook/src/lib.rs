@@ -1,0 +1,30 @@
+//! The host side of pumice: what a container needs to find a CUDA device, and
+//! the routes by which it gets there.
+//!
+//! Data flows one way. [`discover`] and [`icd`] read the host, [`image`] reads
+//! the image, [`edits`] turns both into plain data, and the routes
+//! ([`precreate`], [`runtime`], [`cdi`], [`live`]) are the only writers.
+//! `README.md` in this room is the code map.
+#![forbid(unsafe_code)]
+
+pub mod arch;
+pub mod assemble;
+pub mod closure;
+pub mod discover;
+pub mod edits;
+pub mod elf;
+pub mod error;
+pub mod icd;
+pub mod image;
+pub mod inject;
+pub mod layout;
+pub mod ldcache;
+pub mod log;
+pub mod manifest;
+pub mod policy;
+pub mod precreate;
+pub mod render;
+pub mod request;
+pub mod spec;
+
+pub use error::Error;
