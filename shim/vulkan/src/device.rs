@@ -1,0 +1,223 @@
+//! An open device: the owner of everything that is created on it.
+
+use std::ffi::CStr;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use ash::{ext, vk};
+use serde::Serialize;
+
+use crate::cache::PipelineCache;
+use crate::debug::trace;
+use crate::error::{At, Error};
+use crate::host_memory;
+use crate::memory::Pools;
+use crate::physical_device::{Kind, PhysicalDevice};
+use crate::queue::{Family, QueueState};
+use crate::recorder::CommandSlots;
+use crate::timestamp::TimestampSlots;
+
+/// A device that is open. Shared by all threads; whatever is created on it
+/// holds it open.
+pub struct Device {
+    raw: ash::Device,
+    physical: PhysicalDevice,
+    families: Vec<Family>,
+    queues: Vec<Mutex<QueueState>>,
+    command_slots: CommandSlots,
+    timestamps: TimestampSlots,
+    pools: Pools,
+    pipeline_cache: PipelineCache,
+    host_import: Option<ext::external_memory_host::Device>,
+}
+
+/// Device memory, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MemoryBudget {
+    pub total: u64,
+    /// What this process could still allocate.
+    pub free: u64,
+}
+
+/// More queues than this are not asked for: each costs its driver memory, and
+/// no more run at a time on the devices measured.
+const QUEUES: u32 = 8;
+
+impl Device {
+    /// Opens a suitable device, with every feature that it reported switched
+    /// on, and all the queues of its best family for compute.
+    pub fn open(physical: &PhysicalDevice) -> Result<Arc<Device>, Error> {
+        physical.suitability()?;
+        let families = Family::choose(physical.queue_families(), QUEUES);
+        let raw = create(physical, &families)?;
+        trace!(
+            "{}: open, {} queues",
+            physical.name(),
+            families.iter().map(|f| f.count).sum::<u32>()
+        );
+        let queues = families.iter().enumerate().flat_map(|(index, family)| {
+            let raw = &raw;
+            (0..family.count).map(move |n| {
+                // SAFETY: the device was created with `count` queues of this family.
+                Mutex::new(QueueState::new(
+                    unsafe { raw.get_device_queue(family.index, n) },
+                    index,
+                ))
+            })
+        });
+        let queues = queues.collect();
+        let pools = Pools::new(physical, &raw)?;
+        let host_import = physical
+            .features()
+            .external_memory_host
+            .then(|| ext::external_memory_host::Device::new(physical.instance().raw(), &raw));
+        Ok(Arc::new(Device {
+            pools,
+            pipeline_cache: PipelineCache::new(&raw)?,
+            command_slots: CommandSlots::default(),
+            timestamps: TimestampSlots::default(),
+            physical: physical.clone(),
+            raw,
+            families,
+            queues,
+            host_import,
+        }))
+    }
+
+    pub fn physical(&self) -> &PhysicalDevice {
+        &self.physical
+    }
+
+    /// Total and free memory: the driver's own account
+    /// (`VK_EXT_memory_budget`), or on a CPU the host's.
+    pub fn memory_budget(&self) -> MemoryBudget {
+        let total = self.physical.memory_total();
+        let free = if self.physical.kind() == Kind::Cpu {
+            host_memory::available().unwrap_or(total)
+        } else {
+            self.heap_free().unwrap_or(total)
+        };
+        let ours = self.pools.allocated();
+        MemoryBudget {
+            total,
+            free: free.min(total.saturating_sub(ours)),
+        }
+    }
+
+    fn heap_free(&self) -> Option<u64> {
+        if !self.physical.features().memory_budget {
+            return None;
+        }
+        let mut budget = vk::PhysicalDeviceMemoryBudgetPropertiesEXT::default();
+        let mut head = vk::PhysicalDeviceMemoryProperties2::default().push_next(&mut budget);
+        let instance = self.physical.instance().raw();
+        // SAFETY: the device is this instance's and offers the extension.
+        unsafe {
+            instance.get_physical_device_memory_properties2(self.physical.handle(), &mut head)
+        };
+        let heap = self.pools.device_heap();
+        Some(budget.heap_budget[heap].saturating_sub(budget.heap_usage[heap]))
+    }
+
+    /// Waits until all queues are idle.
+    pub fn wait_idle(&self) -> Result<(), Error> {
+        let _all: Vec<_> = self.queues.iter().map(crate::sync::lock).collect();
+        // SAFETY: every queue's lock is held, as the call demands.
+        unsafe { self.raw.device_wait_idle() }.at("vkDeviceWaitIdle")
+    }
+
+    /// A timestamp's ticks in nanoseconds.
+    pub(crate) fn nanoseconds(&self, ticks: u64) -> u64 {
+        let bits = self.families[0].timestamp_bits;
+        let ticks = if bits >= 64 {
+            ticks
+        } else {
+            ticks & ((1 << bits) - 1)
+        };
+        let picoseconds =
+            u128::from(ticks) * u128::from(self.physical.limits().timestamp_period_ps);
+        u64::try_from(picoseconds / 1000).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn raw(&self) -> &ash::Device {
+        &self.raw
+    }
+
+    pub(crate) fn families(&self) -> &[Family] {
+        &self.families
+    }
+
+    pub(crate) fn queue_states(&self) -> &[Mutex<QueueState>] {
+        &self.queues
+    }
+
+    pub(crate) fn command_slots(&self) -> &CommandSlots {
+        &self.command_slots
+    }
+
+    pub(crate) fn timestamps(&self) -> &TimestampSlots {
+        &self.timestamps
+    }
+
+    pub(crate) fn pools(&self) -> &Pools {
+        &self.pools
+    }
+
+    pub(crate) fn pipeline_cache(&self) -> &PipelineCache {
+        &self.pipeline_cache
+    }
+
+    pub(crate) fn host_import(&self) -> Option<&ext::external_memory_host::Device> {
+        self.host_import.as_ref()
+    }
+}
+
+fn create(physical: &PhysicalDevice, families: &[Family]) -> Result<ash::Device, Error> {
+    let priorities = [1.0; QUEUES as usize];
+    let queues: Vec<_> = families
+        .iter()
+        .map(|family| {
+            vk::DeviceQueueCreateInfo::default()
+                .queue_family_index(family.index)
+                .queue_priorities(&priorities[..family.count as usize])
+        })
+        .collect();
+    let extensions: Vec<_> = physical.extensions().iter().map(CStr::as_ptr).collect();
+    let instance = physical.instance().raw();
+    physical
+        .chain()
+        .to_enable()
+        .visit(physical.extensions(), |features| {
+            let info = vk::DeviceCreateInfo::default()
+                .queue_create_infos(&queues)
+                .enabled_extension_names(&extensions)
+                .push_next(features);
+            // SAFETY: the handle is this instance's; the extensions and features
+            // are those that the device reported; all pointers live across the call.
+            unsafe { instance.create_device(physical.handle(), &info, None) }.at("vkCreateDevice")
+        })
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Device")
+            .field("name", &self.physical.name())
+            .finish()
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        // SAFETY: everything that is created on a device holds it, so nobody
+        // else uses it now. A lost device cannot be waited for; its objects
+        // may be destroyed all the same.
+        unsafe {
+            let _ = self.raw.device_wait_idle();
+            self.command_slots.destroy(&self.raw);
+            self.pools.destroy(&self.raw);
+            self.timestamps.destroy(&self.raw);
+            self.pipeline_cache.destroy(&self.raw);
+            self.raw.destroy_device(None);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Commands: copies, fills, dispatches, recorded into command buffers that are
+//! used again and again.
+
+mod copy;
+mod fill;
+mod slot;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use ash::vk;
+
+pub use copy::Rows;
+pub use fill::Pattern;
+use slot::Kept;
+pub(crate) use slot::{CommandSlot, CommandSlots};
+
+use crate::device::Device;
+use crate::error::{At, Error};
+use crate::memory::Slice;
+use crate::pipeline::Pipeline;
+use crate::timestamp::Timestamp;
+
+/// Records commands in order; between two that touch the same memory there
+/// must be a [`Recorder::barrier`].
+pub struct Recorder {
+    device: Arc<Device>,
+    buffer: vk::CommandBuffer,
+    /// Owns `buffer`; `None` only once finished.
+    slot: Option<CommandSlot>,
+    bound: vk::Pipeline,
+}
+
+/// Recorded commands, to be submitted once, to a queue of the family that they
+/// were recorded for.
+pub struct Commands {
+    device: Arc<Device>,
+    buffer: vk::CommandBuffer,
+    slot: Option<CommandSlot>,
+}
+
+impl Recorder {
+    pub(crate) fn new(device: &Arc<Device>, family: usize) -> Result<Recorder, Error> {
+        device.collect();
+        let slot = device.command_slots().take(device, family)?;
+        let recorder = Recorder {
+            device: device.clone(),
+            buffer: slot.buffer,
+            slot: Some(slot),
+            bound: vk::Pipeline::null(),
+        };
+        if let Some(slot) = &recorder.slot {
+            slot.begin(device.raw())?;
+        }
+        Ok(recorder)
+    }
+
+    pub fn device(&self) -> &Arc<Device> {
+        &self.device
+    }
+
+    /// All that was recorded before is done, and all it wrote is visible,
+    /// before anything recorded after starts.
+    pub fn barrier(&mut self) {
+        self.memory_barrier(
+            vk::PipelineStageFlags2::ALL_COMMANDS,
+            vk::AccessFlags2::NONE,
+        );
+    }
+
+    fn memory_barrier(&mut self, stages: vk::PipelineStageFlags2, access: vk::AccessFlags2) {
+        let read_write = vk::AccessFlags2::MEMORY_READ | vk::AccessFlags2::MEMORY_WRITE;
+        let barriers = [vk::MemoryBarrier2::default()
+            .src_stage_mask(vk::PipelineStageFlags2::ALL_COMMANDS)
+            .src_access_mask(vk::AccessFlags2::MEMORY_WRITE)
+            .dst_stage_mask(stages)
+            .dst_access_mask(read_write | access)];
+        let info = vk::DependencyInfo::default().memory_barriers(&barriers);
+        // SAFETY: the command buffer is ours and recording.
+        unsafe { self.device.raw().cmd_pipeline_barrier2(self.buffer, &info) }
+    }
+
+    /// Takes the time when all that was recorded before is done.
+    pub fn timestamp(&mut self, timestamp: &Arc<Timestamp>) {
+        let slot = timestamp.slot();
+        let stage = vk::PipelineStageFlags2::ALL_COMMANDS;
+        // SAFETY: the command buffer is ours and recording; the query was
+        // reset when the timestamp was made.
+        unsafe {
+            self.device
+                .raw()
+                .cmd_write_timestamp2(self.buffer, stage, slot.pool, slot.query)
+        }
+        self.hold(Kept::Timestamp(timestamp.clone()));
+    }
+
+    /// Runs a pipeline over `groups` workgroups, with `push` at the start of
+    /// its push constants (a multiple of 4 bytes, no more than it declares).
+    pub fn dispatch(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        push: &[u8],
+        groups: [u32; 3],
+    ) -> Result<(), Error> {
+        pipeline.check_push(push)?;
+        let most = self.device.physical().limits().workgroup_count_accepted;
+        if groups.iter().zip(most).any(|(&count, most)| count > most) {
+            return Err(Error::invalid(format!(
+                "{groups:?} workgroups; the device takes {most:?}"
+            )));
+        }
+        let raw = self.device.raw();
+        // SAFETY: the command buffer is ours and recording, and holds the
+        // pipeline until it is done; the push constants fit its layout.
+        unsafe {
+            if self.bound != pipeline.raw() {
+                raw.cmd_bind_pipeline(self.buffer, vk::PipelineBindPoint::COMPUTE, pipeline.raw());
+            }
+            if !push.is_empty() {
+                raw.cmd_push_constants(
+                    self.buffer,
+                    pipeline.layout(),
+                    vk::ShaderStageFlags::COMPUTE,
+                    0,
+                    push,
+                );
+            }
+            raw.cmd_dispatch(self.buffer, groups[0], groups[1], groups[2]);
+        }
+        if self.bound != pipeline.raw() {
+            self.bound = pipeline.raw();
+            self.hold(Kept::Pipeline(pipeline.clone()));
+        }
+        Ok(())
+    }
+
+    /// Holds `it` until the commands are done: memory that a dispatch reaches
+    /// by address, say.
+    pub fn keep(&mut self, it: Arc<dyn Any + Send + Sync>) {
+        self.hold(Kept::Other(it));
+    }
+
+    fn keep_slice(&mut self, slice: &Slice) {
+        self.hold(Kept::Allocation(slice.allocation().clone()));
+    }
+
+    fn hold(&mut self, it: Kept) {
+        if let Some(slot) = &mut self.slot {
+            slot.keep(it);
+        }
+    }
+
+    /// Ends the recording. What the commands wrote will be visible to the host
+    /// and to later submissions.
+    pub fn finish(mut self) -> Result<Commands, Error> {
+        let host = vk::PipelineStageFlags2::ALL_COMMANDS | vk::PipelineStageFlags2::HOST;
+        self.memory_barrier(
+            host,
+            vk::AccessFlags2::HOST_READ | vk::AccessFlags2::HOST_WRITE,
+        );
+        // SAFETY: the command buffer is ours and recording.
+        unsafe { self.device.raw().end_command_buffer(self.buffer) }.at("vkEndCommandBuffer")?;
+        Ok(Commands {
+            device: self.device.clone(),
+            buffer: self.buffer,
+            slot: self.slot.take(),
+        })
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.device.command_slots().give_back(slot);
+        }
+    }
+}
+
+impl Commands {
+    pub(crate) fn buffer(&self) -> vk::CommandBuffer {
+        self.buffer
+    }
+
+    /// Hands the command buffer over to the queue that it was submitted to.
+    pub(crate) fn into_slot(mut self) -> Option<CommandSlot> {
+        self.slot.take()
+    }
+}
+
+impl Drop for Commands {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.device.command_slots().give_back(slot);
+        }
+    }
+}
