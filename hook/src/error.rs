@@ -34,6 +34,16 @@ pub enum Error {
     Library { path: PathBuf, source: ElfError },
     #[error("the Vulkan driver `{driver}` is not assembled in {}: run `pumice cdi generate` again", dir.display())]
     DriverMissing { driver: String, dir: PathBuf },
+    #[error("none of the runtimes {} was found: install runc or crun, or name one in the policy ([runtime] runtimes)", .0.join(", "))]
+    NoRuntime(Vec<String>),
+    #[error("there is nothing to describe: {0}")]
+    NoDevices(String),
+    #[error("CDI {limit} cannot express {what}: it needs {needed}; leave --cdi-version away")]
+    CdiVersion { limit: String, needed: String, what: String },
+    #[error("`{0}` is not a CDI kind, which has the form vendor/class")]
+    CdiKind(String),
+    #[error("{} is out of date: run `pumice cdi generate --output {}`", .0.display(), .0.display())]
+    CdiStale(PathBuf),
     #[error("{what}: {source}")]
     Io { what: String, source: std::io::Error },
 }

@@ -51,6 +51,22 @@ impl Layout {
         }
     }
 
+    /// The command-line options that say where this layout differs from the
+    /// usual one, for a hook that is started later.
+    pub fn options(&self) -> Vec<String> {
+        let usual = Layout::under(&self.host_root);
+        let places = [
+            ("--host-root", &self.host_root, Path::new("/")),
+            ("--library-dir", &self.library_dir, &usual.library_dir),
+            ("--state-dir", &self.state_dir, &usual.state_dir),
+            ("--config", &self.config, &usual.config),
+            ("--dev", &self.dev, &usual.dev),
+            ("--sys", &self.sys, &usual.sys),
+        ];
+        let different = places.into_iter().filter(|(_, path, usual)| path != usual);
+        different.flat_map(|(option, path, _)| [option.to_owned(), path.display().to_string()]).collect()
+    }
+
     /// `path`, which is absolute on the host, below the host root.
     pub fn host(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();

@@ -9,7 +9,10 @@
 
 pub mod arch;
 pub mod assemble;
+pub mod cdi;
+pub mod cli;
 pub mod closure;
+pub mod configuration;
 pub mod discover;
 pub mod edits;
 pub mod elf;
@@ -25,6 +28,7 @@ pub mod policy;
 pub mod precreate;
 pub mod render;
 pub mod request;
+pub mod runtime;
 pub mod spec;
 
 pub use error::Error;

@@ -1,104 +1,84 @@
 //! The `pumice` command.
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use pumice::layout::Layout;
+use clap::Parser;
+use pumice::cli::{Cdi, Cli, Command};
+use pumice::configuration::Host;
 use pumice::log::Log;
 use pumice::policy::Policy;
-use pumice::{Error, assemble, discover, precreate};
-
-/// Gives containers the GPU's Vulkan driver and a CUDA driver on top of it.
-#[derive(Parser)]
-#[command(name = "pumice", version)]
-struct Cli {
-    #[command(flatten)]
-    paths: Paths,
-    #[command(subcommand)]
-    command: Command,
-}
-
-/// Other places than the usual ones, for tests and unusual installations.
-#[derive(clap::Args)]
-struct Paths {
-    /// Look for the host's devices, drivers and our own files below this directory
-    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
-    host_root: PathBuf,
-    /// The directory of libcuda.so.1 and the other libraries of pumice
-    #[arg(long, value_name = "DIR", hide = true)]
-    library_dir: Option<PathBuf>,
-    /// The directory below which drivers are assembled
-    #[arg(long, value_name = "DIR", hide = true)]
-    state_dir: Option<PathBuf>,
-    /// The policy file
-    #[arg(long, value_name = "FILE", hide = true)]
-    config: Option<PathBuf>,
-    /// The directory that stands for /dev
-    #[arg(long, value_name = "DIR", hide = true)]
-    dev: Option<PathBuf>,
-    /// The directory that stands for /sys
-    #[arg(long, value_name = "DIR", hide = true)]
-    sys: Option<PathBuf>,
-}
-
-impl Paths {
-    fn layout(self) -> Layout {
-        let mut layout = Layout::under(&self.host_root);
-        let chosen = [
-            (&mut layout.library_dir, self.library_dir),
-            (&mut layout.state_dir, self.state_dir),
-            (&mut layout.config, self.config),
-            (&mut layout.dev, self.dev),
-            (&mut layout.sys, self.sys),
-        ];
-        for (place, choice) in chosen {
-            if let Some(choice) = choice {
-                *place = choice;
-            }
-        }
-        layout
-    }
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// podman's precreate hook: reads config.json on stdin, writes it to stdout
-    Precreate,
-    /// Assemble the driver directories of all devices ahead of time
-    Assemble,
-}
+use pumice::{Error, assemble, cdi, discover, precreate, runtime};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(arguments());
     let layout = cli.paths.layout();
-    let (log, policy) = match Policy::load(&layout.config) {
-        Ok(policy) => (Log { file: policy.log.file.clone() }, policy),
+    let host = match Policy::load(&layout.config) {
+        Ok(policy) => Host { layout, log: Log { file: policy.log.file.clone() }, policy },
         Err(error) => {
             Log::default().error(&error.to_string());
             return ExitCode::FAILURE;
         }
     };
-    let outcome = match cli.command {
-        Command::Precreate => precreate::run(&layout, &policy, &log, std::io::stdin().lock(), std::io::stdout().lock()),
-        Command::Assemble => assemble_all(&layout, &log),
-    };
-    match outcome {
+    match run(&host, cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log.error(&error.to_string());
+            host.log.error(&error.to_string());
             ExitCode::FAILURE
         }
     }
 }
 
-fn assemble_all(layout: &Layout, log: &Log) -> Result<(), Error> {
-    let inventory = discover::discover(layout);
+/// The arguments, with the sub-command that the program's own name stands for.
+fn arguments() -> Vec<OsString> {
+    let mut args: Vec<OsString> = std::env::args_os().collect();
+    let name = args.first().map(Path::new).and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
+    if name == "pumice-runtime" {
+        args.insert(1, "runtime".into());
+    }
+    args
+}
+
+fn run(host: &Host, command: Command) -> Result<(), Error> {
+    match command {
+        Command::Precreate => precreate::run(host, std::io::stdin().lock(), std::io::stdout().lock()),
+        Command::Runtime { args } => Err(runtime::run(host, &args)),
+        Command::Cdi(command) => run_cdi(host, command),
+        Command::Assemble => assemble_all(host),
+    }
+}
+
+fn run_cdi(host: &Host, command: Cdi) -> Result<(), Error> {
+    match command {
+        Cdi::Generate { options, output } => {
+            let text = cdi::generate(&host.layout, &host.policy, &options.resolve())?;
+            match output {
+                Some(path) => cdi::write(&path, &text),
+                None => print(&text),
+            }
+        }
+        Cdi::List => {
+            let inventory = discover::discover(&host.layout);
+            let names = cdi::device_names(&inventory, &host.policy.devices);
+            print(&names.iter().map(|name| format!("{}={name}\n", pumice::request::CDI_KIND)).collect::<String>())
+        }
+        Cdi::Validate { options, file } => cdi::validate(&host.layout, &host.policy, &options.resolve(), &file),
+    }
+}
+
+fn print(text: &str) -> Result<(), Error> {
+    std::io::stdout().write_all(text.as_bytes()).map_err(Error::io("stdout"))
+}
+
+fn assemble_all(host: &Host) -> Result<(), Error> {
+    let inventory = discover::discover(&host.layout);
     for device in inventory.hardware.iter().chain(&inventory.software) {
         for icd in &device.drivers {
-            let assembled = assemble::assemble(layout, icd, device.kind)?;
-            log.note(&format!("{}: {} libraries", assembled.dir.display(), assembled.manifest.libraries.len()));
+            let assembled = assemble::assemble(&host.layout, icd, device.kind)?;
+            print(&format!("{}: {} libraries\n", assembled.dir.display(), assembled.manifest.libraries.len()))?;
         }
     }
     Ok(())

@@ -5,7 +5,7 @@
 use crate::discover::{Device, Inventory, SOFTWARE};
 use crate::layout::CONTAINER_DRIVERS;
 use crate::policy::{Devices, Environment, Policy, Software};
-use crate::spec::Spec;
+use crate::spec::{Hook, Spec};
 
 /// The kind of our CDI devices, and the annotation's key.
 pub const CDI_KIND: &str = "pumice/gpu";
@@ -99,6 +99,8 @@ fn from_environment(spec: &Spec, policy: &Policy, route: Route) -> Option<Reques
     let triggers = &policy.triggers;
     let meaning = match route {
         Route::DockerGpus => Environment::Require,
+        // Another driver's hook is there for this container: one of the two must yield.
+        Route::EveryContainer if spec.has_hook(|hook: Hook<'_>| hook.is_nvidias()) => return None,
         _ if KUBERNETES.iter().any(|prefix| spec.has_annotation_prefix(prefix)) => triggers.kubernetes_environment,
         Route::Runtime => triggers.runtime_environment,
         Route::EveryContainer => triggers.environment,

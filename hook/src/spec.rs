@@ -139,11 +139,17 @@ impl Spec {
         }
     }
 
-    /// Removes the hooks that `ours` recognises, of every stage.
-    pub fn remove_hooks(&mut self, ours: impl Fn(&Value) -> bool) {
+    /// Whether `which` recognises a hook of any stage.
+    pub fn has_hook(&self, which: impl Fn(Hook<'_>) -> bool) -> bool {
+        let stages = self.value.get("hooks").and_then(Value::as_object);
+        stages.is_some_and(|stages| stages.values().filter_map(Value::as_array).flatten().any(|hook| which(Hook(hook))))
+    }
+
+    /// Removes the hooks that `which` recognises, of every stage.
+    pub fn remove_hooks(&mut self, which: impl Fn(Hook<'_>) -> bool) {
         let Some(stages) = self.value.get_mut("hooks").and_then(Value::as_object_mut) else { return };
         for hooks in stages.values_mut().filter_map(Value::as_array_mut) {
-            hooks.retain(|hook| !ours(hook));
+            hooks.retain(|hook| !which(Hook(hook)));
         }
     }
 
@@ -162,6 +168,28 @@ impl Spec {
             Value::Array(array) => array,
             _ => unreachable!("it was made an array above"),
         }
+    }
+}
+
+/// An entry of the configuration's hooks.
+#[derive(Debug, Clone, Copy)]
+pub struct Hook<'spec>(&'spec Value);
+
+impl Hook<'_> {
+    /// Whether it is one that our CDI specification adds.
+    pub fn is_ours(self) -> bool {
+        self.args().next() == Some("pumice") && self.args().any(|arg| arg == "hook")
+    }
+
+    /// Whether it is the one that serves NVIDIA's own driver, or Docker's `--gpus`.
+    pub fn is_nvidias(self) -> bool {
+        let path = self.0.get("path").and_then(Value::as_str).unwrap_or_default();
+        let name = Path::new(path).file_name().unwrap_or_default();
+        ["nvidia-container-runtime-hook", "nvidia-container-toolkit", "nvidia-cdi-hook", "nvidia-ctk"].iter().any(|known| name == *known)
+    }
+
+    fn args(&self) -> impl Iterator<Item = &str> {
+        self.0.get("args").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
     }
 }
 

@@ -1,0 +1,75 @@
+//! Edits `config.json`: what podman's precreate hook and the runtime wrapper
+//! have in common. Everything that a configuration can say survives a reload
+//! of the service manager, which is why these routes are preferred.
+
+use std::path::Path;
+
+use pathrs::Root;
+
+use crate::error::Error;
+use crate::inject;
+use crate::layout::Layout;
+use crate::log::Log;
+use crate::policy::Policy;
+use crate::render;
+use crate::request::{Request, Route, Source, request};
+use crate::spec::{Spec, SpecError};
+
+/// What a route needs to know of the host.
+#[derive(Debug)]
+pub struct Host {
+    pub layout: Layout,
+    pub policy: Policy,
+    pub log: Log,
+}
+
+/// The edited configuration, or nothing if it is to stay as it is. A relative
+/// root is looked up in `bundle`.
+pub fn edit(host: &Host, route: Route, config: &[u8], bundle: Option<&Path>) -> Result<Option<Vec<u8>>, Error> {
+    let bad = |source: SpecError| Error::Spec { from: "config.json".into(), source };
+    let mut spec = Spec::parse(config).map_err(bad)?;
+    let Some(request) = request(&spec, &host.policy, route) else { return Ok(None) };
+    match inject(host, &request, &mut spec, bundle) {
+        Ok(()) => Ok(Some(spec.to_bytes())),
+        Err(error) if request.source == Source::Environment => {
+            host.log.note(&format!("NVIDIA_VISIBLE_DEVICES is set but the container gets no GPU: {error}"));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn inject(host: &Host, request: &Request, spec: &mut Spec, bundle: Option<&Path>) -> Result<(), Error> {
+    let root = open_root(spec, bundle)?;
+    let host_part = inject::host_part(&host.layout, &host.policy, &request.devices)?;
+    let (for_image, image) = inject::image_part(&host.layout, &host_part, &root, spec)?;
+    for note in &image.notes {
+        host.log.note(note);
+    }
+    // What a hook would do later is done here, where it survives.
+    spec.remove_hooks(|hook| hook.is_ours() || hook.is_nvidias());
+    render::apply(&host_part.edits.and(for_image), spec);
+    Ok(())
+}
+
+/// Opens the container's root filesystem, which is never the host's.
+fn open_root(spec: &Spec, bundle: Option<&Path>) -> Result<Root, Error> {
+    let path = spec.root().ok_or(Error::NoRoot)?;
+    let path = match bundle {
+        _ if path.is_absolute() => path.to_owned(),
+        Some(bundle) => bundle.join(path),
+        None => return Err(Error::RelativeRoot(path.to_owned())),
+    };
+    let root = Root::open(&path).map_err(|error| Error::Io { what: path.display().to_string(), source: std::io::Error::other(error) })?;
+    if is_host_root(&root)? {
+        return Err(Error::HostRoot);
+    }
+    Ok(root)
+}
+
+fn is_host_root(root: &Root) -> Result<bool, Error> {
+    let what = "the root filesystem";
+    let theirs = rustix::fs::fstat(root).map_err(|error| Error::io(what)(error.into()))?;
+    let ours = rustix::fs::stat("/").map_err(|error| Error::io(what)(error.into()))?;
+    Ok((theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino))
+}
