@@ -1,0 +1,43 @@
+//! A container that did not ask for a GPU is what it would be without pumice.
+
+use libtest_mimic::Trial;
+use tests::engine::{Container, Engine, Route, Stack};
+use tests::image::SID;
+
+use crate::trial;
+
+pub fn trials() -> Vec<Trial> {
+    let stacks = [
+        (Engine::Podman, "crun", Route::Precreate, "crun"),
+        (Engine::Podman, "runc", Route::Precreate, "runc"),
+        (Engine::Podman, "crun", Route::Live, "crun"),
+        (Engine::Podman, "runc", Route::Live, "runc"),
+        (Engine::Docker, "pumice", Route::Runtime, "runc"),
+        (Engine::Docker, "runc", Route::Gpus, "runc"),
+    ];
+    let compare = |(engine, runtime, route, plain)| {
+        let with = Stack { engine, runtime, route };
+        let without = Stack { engine, runtime: plain, route: Route::None };
+        trial(format!("{with}: a container that did not ask is as without pumice"), move || {
+            assert_same_view(&view(without), &view(with));
+        })
+    };
+    stacks.into_iter().map(compare).collect()
+}
+
+fn view(stack: Stack) -> String {
+    let container = Container::new(SID, &["sh", "-c", include_str!("view.sh")]).that_does_not_ask();
+    stack.start().run(&container).expect_success().stdout
+}
+
+#[track_caller]
+fn assert_same_view(without: &str, with: &str) {
+    let mut differences = String::new();
+    for line in without.lines().filter(|line| !with.lines().any(|other| other == *line)) {
+        differences += &format!("- {line}\n");
+    }
+    for line in with.lines().filter(|line| !without.lines().any(|other| other == *line)) {
+        differences += &format!("+ {line}\n");
+    }
+    assert_eq!(without, with, "pumice changed the container:\n{differences}");
+}
