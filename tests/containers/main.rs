@@ -2,6 +2,8 @@
 //! with images made of stock packages. To be run by `tests/run`, which installs
 //! pumice and the engines first.
 
+#![allow(clippy::print_stdout, reason = "figures belong in a test's output")]
+
 mod device_list;
 mod management;
 mod ollama;
@@ -12,7 +14,13 @@ use libtest_mimic::{Arguments, Trial};
 
 fn main() {
     let arguments = Arguments::from_args();
-    let trials = [device_list::trials(), management::trials(), ollama::trials(), same_view::trials(), untouched::trials()];
+    let trials = [
+        device_list::trials(),
+        management::trials(),
+        ollama::trials(),
+        same_view::trials(),
+        untouched::trials(),
+    ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit()
 }
 

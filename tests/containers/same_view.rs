@@ -1,20 +1,27 @@
 //! Every route gives a container the same things in the same places.
 
 use libtest_mimic::Trial;
-use tests::engine::{Container, Engine, Route, STACKS, Stack};
-use tests::image::{Image, SID, TRIXIE};
+use tests::container::engine::{Container, Engine, Route, STACKS, Stack};
+use tests::container::image::{Image, SID, TRIXIE};
 
 use crate::trial;
 
-const REFERENCE: Stack = Stack { engine: Engine::Podman, runtime: "crun", route: Route::Precreate };
+const REFERENCE: Stack = Stack {
+    engine: Engine::Podman,
+    runtime: "crun",
+    route: Route::Precreate,
+};
 
 pub fn trials() -> Vec<Trial> {
     let others = STACKS.iter().copied().filter(|&stack| stack != REFERENCE);
     let compare = |stack: Stack| {
         [SID, TRIXIE].map(|image| {
-            trial(format!("{stack}: the same view in {} as by {REFERENCE}", image.name), move || {
-                assert_eq!(view(REFERENCE, image), view(stack, image));
-            })
+            trial(
+                format!("{stack}: the same view in {} as by {REFERENCE}", image.name),
+                move || {
+                    assert_eq!(view(REFERENCE, image), view(stack, image));
+                },
+            )
         })
     };
     others.flat_map(compare).collect()
@@ -25,6 +32,9 @@ pub fn trials() -> Vec<Trial> {
 fn view(stack: Stack, image: Image) -> String {
     let container = Container::new(image, &["sh", "-c", include_str!("same_view.sh")]);
     let view = stack.start().run(&container).expect_success().stdout;
-    assert!(view.contains("libcuda.so.1") && view.contains("manifest.json"), "{stack} brought nothing: {view}");
+    assert!(
+        view.contains("libcuda.so.1") && view.contains("manifest.json"),
+        "{stack} brought nothing: {view}"
+    );
     view
 }

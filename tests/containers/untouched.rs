@@ -1,8 +1,8 @@
 //! A container that did not ask for a GPU is what it would be without pumice.
 
 use libtest_mimic::Trial;
-use tests::engine::{Container, Engine, Route, Stack};
-use tests::image::SID;
+use tests::container::engine::{Container, Engine, Route, Stack};
+use tests::container::image::SID;
 
 use crate::trial;
 
@@ -16,11 +16,22 @@ pub fn trials() -> Vec<Trial> {
         (Engine::Docker, "runc", Route::Gpus, "runc"),
     ];
     let compare = |(engine, runtime, route, plain)| {
-        let with = Stack { engine, runtime, route };
-        let without = Stack { engine, runtime: plain, route: Route::None };
-        trial(format!("{with}: a container that did not ask is as without pumice"), move || {
-            assert_same_view(&view(without), &view(with));
-        })
+        let with = Stack {
+            engine,
+            runtime,
+            route,
+        };
+        let without = Stack {
+            engine,
+            runtime: plain,
+            route: Route::None,
+        };
+        trial(
+            format!("{with}: a container that did not ask is as without pumice"),
+            move || {
+                assert_same_view(&view(without), &view(with));
+            },
+        )
     };
     stacks.into_iter().map(compare).collect()
 }
@@ -33,11 +44,20 @@ fn view(stack: Stack) -> String {
 #[track_caller]
 fn assert_same_view(without: &str, with: &str) {
     let mut differences = String::new();
-    for line in without.lines().filter(|line| !with.lines().any(|other| other == *line)) {
+    for line in without
+        .lines()
+        .filter(|line| !with.lines().any(|other| other == *line))
+    {
         differences += &format!("- {line}\n");
     }
-    for line in with.lines().filter(|line| !without.lines().any(|other| other == *line)) {
+    for line in with
+        .lines()
+        .filter(|line| !without.lines().any(|other| other == *line))
+    {
         differences += &format!("+ {line}\n");
     }
-    assert_eq!(without, with, "pumice changed the container:\n{differences}");
+    assert_eq!(
+        without, with,
+        "pumice changed the container:\n{differences}"
+    );
 }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::dockerd::Dockerd;
-use crate::image::Image;
-use crate::output::Output;
-use crate::{cache, repository};
+use super::dockerd::Dockerd;
+use super::image::Image;
+use super::output::Output;
+use super::{cache, repository};
 
 /// No container of the tests works longer than this.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -47,14 +47,46 @@ pub enum Engine {
 
 /// Every stack that gives a container the GPU.
 pub const STACKS: &[Stack] = &[
-    Stack { engine: Engine::Podman, runtime: "crun", route: Route::Precreate },
-    Stack { engine: Engine::Podman, runtime: "runc", route: Route::Precreate },
-    Stack { engine: Engine::Podman, runtime: "crun", route: Route::Cdi },
-    Stack { engine: Engine::Podman, runtime: "runc", route: Route::Cdi },
-    Stack { engine: Engine::Podman, runtime: "crun", route: Route::Live },
-    Stack { engine: Engine::Podman, runtime: "runc", route: Route::Live },
-    Stack { engine: Engine::Docker, runtime: "pumice", route: Route::Runtime },
-    Stack { engine: Engine::Docker, runtime: "runc", route: Route::Gpus },
+    Stack {
+        engine: Engine::Podman,
+        runtime: "crun",
+        route: Route::Precreate,
+    },
+    Stack {
+        engine: Engine::Podman,
+        runtime: "runc",
+        route: Route::Precreate,
+    },
+    Stack {
+        engine: Engine::Podman,
+        runtime: "crun",
+        route: Route::Cdi,
+    },
+    Stack {
+        engine: Engine::Podman,
+        runtime: "runc",
+        route: Route::Cdi,
+    },
+    Stack {
+        engine: Engine::Podman,
+        runtime: "crun",
+        route: Route::Live,
+    },
+    Stack {
+        engine: Engine::Podman,
+        runtime: "runc",
+        route: Route::Live,
+    },
+    Stack {
+        engine: Engine::Docker,
+        runtime: "pumice",
+        route: Route::Runtime,
+    },
+    Stack {
+        engine: Engine::Docker,
+        runtime: "runc",
+        route: Route::Gpus,
+    },
 ];
 
 impl fmt::Display for Stack {
@@ -92,12 +124,21 @@ impl Container {
     /// A container of `image` that asks for a GPU and runs `command`.
     pub fn new(image: Image, command: &[&str]) -> Container {
         let command = command.iter().map(|&word| word.to_owned()).collect();
-        Container { image, asks: true, environment: Vec::new(), options: Vec::new(), command }
+        Container {
+            image,
+            asks: true,
+            environment: Vec::new(),
+            options: Vec::new(),
+            command,
+        }
     }
 
     /// The same without asking.
     pub fn that_does_not_ask(self) -> Container {
-        Container { asks: false, ..self }
+        Container {
+            asks: false,
+            ..self
+        }
     }
 
     pub fn with_environment(mut self, assignment: &str) -> Container {
@@ -120,9 +161,15 @@ pub struct Running {
 
 impl Stack {
     pub fn start(self) -> Running {
-        let dockerd = (self.engine == Engine::Docker).then(|| Dockerd::start(self.route == Route::Gpus));
-        let hooks = (self.engine == Engine::Podman).then(|| tempfile::tempdir().expect("a folder without hooks"));
-        Running { stack: self, dockerd, hooks }
+        let dockerd =
+            (self.engine == Engine::Docker).then(|| Dockerd::start(self.route == Route::Gpus));
+        let hooks = (self.engine == Engine::Podman)
+            .then(|| tempfile::tempdir().expect("a folder without hooks"));
+        Running {
+            stack: self,
+            dockerd,
+            hooks,
+        }
     }
 }
 
@@ -142,11 +189,21 @@ impl Running {
         }
         match self.stack.engine {
             // podman's own defaults are above what an unprivileged build machine allows.
-            Engine::Podman => command.args(["--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096"]),
+            Engine::Podman => {
+                command.args(["--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096"])
+            }
             Engine::Docker => command.arg(format!("--runtime={}", self.stack.runtime)),
         };
-        command.args(container.environment.iter().map(|assignment| format!("--env={assignment}")));
-        command.args(&container.options).arg(image).args(&container.command);
+        command.args(
+            container
+                .environment
+                .iter()
+                .map(|assignment| format!("--env={assignment}")),
+        );
+        command
+            .args(&container.options)
+            .arg(image)
+            .args(&container.command);
         command
     }
 
@@ -174,7 +231,12 @@ impl Running {
         match self.stack.route {
             Route::Precreate => repository().join("manifests/podman/precreate"),
             Route::Live => repository().join("manifests/podman/live"),
-            _ => self.hooks.as_ref().expect("podman has one").path().to_owned(),
+            _ => self
+                .hooks
+                .as_ref()
+                .expect("podman has one")
+                .path()
+                .to_owned(),
         }
     }
 

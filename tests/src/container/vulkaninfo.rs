@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::output::Output;
+use super::output::Output;
 
 /// A Vulkan device.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,15 +16,21 @@ pub struct Device {
 impl Device {
     /// The first device that the machine's Vulkan loader lists.
     pub fn first() -> Device {
-        let output = Output::of(&Command::new("vulkaninfo"), Duration::from_secs(60)).expect_success();
+        let output =
+            Output::of(&Command::new("vulkaninfo"), Duration::from_secs(60)).expect_success();
         Device::parse(&output.stdout).unwrap_or_else(|| panic!("no device in {output}"))
     }
 
     fn parse(text: &str) -> Option<Device> {
-        let name = text.lines().find_map(|line| line_value(line, "deviceName"))?;
+        let name = text
+            .lines()
+            .find_map(|line| line_value(line, "deviceName"))?;
         let heaps = &text[text.find("memoryHeaps[0]")?..];
         let size = heaps.lines().find_map(|line| line_value(line, "size"))?;
-        Some(Device { name: name.to_owned(), heap_size: size.split(' ').next()?.parse().ok()? })
+        Some(Device {
+            name: name.to_owned(),
+            heap_size: size.split(' ').next()?.parse().ok()?,
+        })
     }
 }
 
@@ -42,7 +48,10 @@ mod tests {
     fn name_and_first_heap_are_read() {
         let text = "\tdeviceName        = llvmpipe (LLVM 19.1.7, 256 bits)\nVkPhysicalDeviceMemoryProperties:\n\
                     memoryHeaps: count = 1\n\tmemoryHeaps[0]:\n\t\tsize   = 25276510208 (0x5e298f000) (23.54 GiB)\n";
-        let expected = Device { name: "llvmpipe (LLVM 19.1.7, 256 bits)".into(), heap_size: 25_276_510_208 };
+        let expected = Device {
+            name: "llvmpipe (LLVM 19.1.7, 256 bits)".into(),
+            heap_size: 25_276_510_208,
+        };
         assert_eq!(Device::parse(text), Some(expected));
     }
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::{cache, repository};
+use super::{cache, repository};
 
 /// Starting took this long at most.
 const START: Duration = Duration::from_secs(60);
@@ -33,7 +33,10 @@ impl Dockerd {
             .arg(option("data-root", &cache().join("docker")))
             .arg(option("exec-root", &folder.path().join("exec")))
             .arg(option("pidfile", &folder.path().join("pid")))
-            .arg(option("config-file", &repository().join("manifests/docker/daemon.json")))
+            .arg(option(
+                "config-file",
+                &repository().join("manifests/docker/daemon.json"),
+            ))
             .arg(format!("--host={}", address(folder.path())))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("dockerd's log"))
@@ -50,7 +53,9 @@ impl Dockerd {
     /// The client's command line.
     pub fn client(&self) -> Command {
         let mut command = Command::new("docker");
-        command.arg(format!("--host={}", address(self.folder.path()))).env("DOCKER_CONFIG", self.folder.path());
+        command
+            .arg(format!("--host={}", address(self.folder.path())))
+            .env("DOCKER_CONFIG", self.folder.path());
         command
     }
 
@@ -61,9 +66,18 @@ impl Dockerd {
 
     fn wait_until_ready(&mut self) {
         let started = Instant::now();
-        while !self.client().arg("version").output().is_ok_and(|output| output.status.success()) {
+        while !self
+            .client()
+            .arg("version")
+            .output()
+            .is_ok_and(|output| output.status.success())
+        {
             let exited = self.daemon.try_wait().expect("dockerd's status");
-            assert!(exited.is_none() && started.elapsed() < START, "dockerd did not start ({exited:?}):\n{}", self.log());
+            assert!(
+                exited.is_none() && started.elapsed() < START,
+                "dockerd did not start ({exited:?}):\n{}",
+                self.log()
+            );
             sleep(Duration::from_millis(100));
         }
     }
@@ -72,7 +86,10 @@ impl Dockerd {
 impl Drop for Dockerd {
     fn drop(&mut self) {
         let pid = self.daemon.id().to_string();
-        let asked = Command::new("kill").arg(&pid).status().is_ok_and(|status| status.success());
+        let asked = Command::new("kill")
+            .arg(&pid)
+            .status()
+            .is_ok_and(|status| status.success());
         let deadline = Instant::now() + END;
         while asked && Instant::now() < deadline && matches!(self.daemon.try_wait(), Ok(None)) {
             sleep(Duration::from_millis(50));
@@ -96,5 +113,9 @@ fn path_with_gpus_hook(folder: &Path) -> String {
     let bin: PathBuf = folder.join("bin");
     fs::create_dir(&bin).expect("a folder for the hook's name");
     symlink("/usr/bin/pumice", bin.join("nvidia-container-runtime-hook")).expect("the hook's name");
-    format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default())
+    format!(
+        "{}:{}",
+        bin.display(),
+        std::env::var("PATH").unwrap_or_default()
+    )
 }

@@ -17,7 +17,10 @@ impl Output {
     /// Runs `command`, which is ended after `limit`.
     pub fn of(command: &Command, limit: Duration) -> Output {
         let mut limited = Command::new("timeout");
-        limited.arg("--kill-after=10").arg(limit.as_secs().to_string()).arg(command.get_program());
+        limited
+            .arg("--kill-after=10")
+            .arg(limit.as_secs().to_string())
+            .arg(command.get_program());
         limited.args(command.get_args()).stdin(Stdio::null());
         for (name, value) in command.get_envs() {
             match value {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::output::Output;
-use crate::{cache, repository};
+use super::output::Output;
+use super::{cache, repository};
 
 /// Debian sid: llama.cpp and its CUDA back end by apt; holds NVIDIA's own
 /// libcuda.so.1 and asks for nothing.
@@ -26,14 +26,22 @@ impl Image {
     /// where it is imported if it is not there yet.
     pub fn in_storage(self, engine: &dyn Fn() -> Command) -> String {
         let archive = self.archive();
-        let version = archive.file_stem().and_then(|stem| stem.to_str()?.rsplit_once('-')).expect("NAME-DIGEST.tar").1;
+        let version = archive
+            .file_stem()
+            .and_then(|stem| stem.to_str()?.rsplit_once('-'))
+            .expect("NAME-DIGEST.tar")
+            .1;
         let reference = format!("localhost/pumice/{}:{version}", self.name);
         let _alone = self.lock();
         let mut inspect = engine();
         inspect.args(["image", "inspect", &reference]);
         if !Output::of(&inspect, Duration::from_secs(60)).success {
             let mut import = engine();
-            import.arg("import").args(self.changes()).arg(&archive).arg(&reference);
+            import
+                .arg("import")
+                .args(self.changes())
+                .arg(&archive)
+                .arg(&reference);
             Output::of(&import, Duration::from_secs(600)).expect_success();
         }
         reference
@@ -42,19 +50,31 @@ impl Image {
     fn archive(self) -> PathBuf {
         let mut build = Command::new(repository().join("tests/images/build"));
         build.arg(self.name);
-        PathBuf::from(Output::of(&build, Duration::from_secs(1800)).expect_success().stdout.trim_end())
+        PathBuf::from(
+            Output::of(&build, Duration::from_secs(1800))
+                .expect_success()
+                .stdout
+                .trim_end(),
+        )
     }
 
     /// The image's configuration as options of `import`.
     fn changes(self) -> Vec<String> {
-        let path = repository().join("tests/images").join(self.name).join("config");
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        text.lines().map(|line| format!("--change={line}")).collect()
+        let path = repository()
+            .join("tests/images")
+            .join(self.name)
+            .join("config");
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        text.lines()
+            .map(|line| format!("--change={line}"))
+            .collect()
     }
 
     /// Tests are processes of their own: one of them imports, the others wait.
     fn lock(self) -> File {
-        let file = File::create(cache().join("images").join(format!("{}.lock", self.name))).expect("the cache is writable");
+        let file = File::create(cache().join("images").join(format!("{}.lock", self.name)))
+            .expect("the cache is writable");
         file.lock().expect("the cache's file system has locks");
         file
     }
