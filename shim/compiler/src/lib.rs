@@ -9,3 +9,5 @@
 
 pub mod fatbin;
 pub mod front;
+pub mod ir;
+mod words;
