@@ -52,7 +52,9 @@ pub use physical_device::{Driver, Drm, Kind, NodeNumber, PciAddress, PhysicalDev
 pub use pipeline::{Pipeline, PipelineDescription};
 pub use queue::Queue;
 pub use recorder::{Commands, Pattern, Recorder, Rows};
-pub use self_test::{Findings, self_test};
+pub use self_test::{
+    Accuracy, Arithmetic, Findings, exits_past_barriers, probe_arithmetic, self_test,
+};
 pub use suitability::Unsuitable;
 pub use timeline::Timeline;
 pub use timestamp::Timestamp;

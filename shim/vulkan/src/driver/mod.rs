@@ -1,10 +1,30 @@
 //! From drivers on disk to devices.
+//!
+//! Where the host's side has placed driver closures, each is loaded by
+//! absolute path ([`closure`]) and driven directly ([`icd`]): no Vulkan loader,
+//! no layers, none of its environment. Where there is none, the system's
+//! loader is used; so it is under `PUMICE_DEBUG=vk-loader`, which switches the
+//! validation layer on ([`validation`]).
 
-use ash::vk;
+mod closure;
+mod elf;
+mod icd;
+mod linker;
+mod manifest;
+mod validation;
 
+use std::path::PathBuf;
+
+use crate::debug::{self, trace};
 use crate::error::Error;
 use crate::instance::Instance;
 use crate::physical_device::PhysicalDevice;
+use linker::Search;
+use manifest::Closure;
+pub(crate) use validation::Messenger;
+
+/// Where driver closures lie, unless `PUMICE_DRIVERS` says otherwise.
+const CLOSURES: &str = "/usr/lib/pumice/drivers";
 
 /// All that was found, and all that went wrong on the way.
 #[derive(Debug, Default)]
@@ -31,7 +51,21 @@ pub fn enumerate() -> Result<Vec<PhysicalDevice>, Error> {
 /// The devices of every driver, and the drivers that failed.
 pub fn enumerate_all() -> Enumeration {
     let mut found = Enumeration::default();
-    found.add(system_loader());
+    let root =
+        std::env::var_os("PUMICE_DRIVERS").map_or_else(|| PathBuf::from(CLOSURES), PathBuf::from);
+    let closures = manifest::closures(&root);
+    if debug::flags().vk_loader || closures.is_empty() {
+        trace!(
+            "no driver closures used from {}: the system's loader",
+            root.display()
+        );
+        found.add(system_loader());
+    } else {
+        let search = Search::new();
+        closures
+            .into_iter()
+            .for_each(|closure| found.add(closure.and_then(|it| devices_of(&it, &search))));
+    }
     found.devices.sort_by_key(PhysicalDevice::sort_key);
     found
 }
@@ -42,7 +76,10 @@ impl Enumeration {
             Ok(devices) => devices
                 .into_iter()
                 .for_each(|device| self.add_device(device)),
-            Err(error) => self.failures.push(error),
+            Err(error) => {
+                trace!("{error}");
+                self.failures.push(error);
+            }
         }
     }
 
@@ -56,26 +93,30 @@ impl Enumeration {
             Some(known) if known.suitability().is_err() && device.suitability().is_ok() => {
                 *known = device
             }
-            Some(_) => {}
+            Some(_) => trace!(
+                "{}: a second driver's view of it is left out",
+                device.name()
+            ),
             None => self.devices.push(device),
         }
     }
 }
 
-fn devices_of(entry: ash::Entry, driver: &str) -> Result<Vec<PhysicalDevice>, Error> {
-    let instance = Instance::new(entry, driver, &[])?;
-    let handles: Vec<vk::PhysicalDevice> = instance.physical_devices()?;
-    handles
-        .into_iter()
-        .map(|handle| PhysicalDevice::new(&instance, handle))
-        .collect()
+fn devices_of(closure: &Closure, search: &Search) -> Result<Vec<PhysicalDevice>, Error> {
+    let driver = &closure.manifest.driver;
+    let library = closure.load(search)?;
+    Instance::new(icd::entry(driver, library)?, driver)?.devices()
 }
 
 fn system_loader() -> Result<Vec<PhysicalDevice>, Error> {
-    // SAFETY: the library is the system's Vulkan loader, whose initializers
+    // SAFETY: the library is the system's Vulkan loader, whose constructors
     // are harmless.
     let entry = unsafe { ash::Entry::load() }.map_err(|error| Error::NoDriver {
-        searched: format!("libvulkan.so.1 cannot be loaded: {error}"),
+        searched: format!("no driver closure, and libvulkan.so.1 cannot be loaded: {error}"),
     })?;
-    devices_of(entry, "system loader")
+    let layers = debug::flags()
+        .vk_loader
+        .then(|| validation::layers(&entry))
+        .unwrap_or_default();
+    Instance::with_layers(entry, "system loader", &layers)?.devices()
 }
