@@ -212,13 +212,13 @@ macro_rules! driver_api {
                 [4000] fn cuProfilerStop();
             }
             mod entry_point {
-                [11030] fn cuGetProcAddress(symbol: *const c_char, pfn: *mut *mut c_void, cudaVersion: i32, flags: u64, symbolStatus: *mut CUdriverProcAddressQueryResult);
+                [11030] fn cuGetProcAddress(symbol: *const c_char, pfn: *mut *mut c_void, cudaVersion: i32, flags: u64);
                 [12000] fn cuGetProcAddress_v2(symbol: *const c_char, pfn: *mut *mut c_void, cudaVersion: i32, flags: u64, symbolStatus: *mut CUdriverProcAddressQueryResult);
                 [3000] fn cuGetExportTable(ppExportTable: *mut *const c_void, pExportTableId: *const CUuuid);
             }
             mod error {
-                [6000] fn cuGetErrorString(error: CUresult, pStr: *mut *const c_char);
-                [6000] fn cuGetErrorName(error: CUresult, pStr: *mut *const c_char);
+                [6000] fn cuGetErrorString(error: u32, pStr: *mut *const c_char);
+                [6000] fn cuGetErrorName(error: u32, pStr: *mut *const c_char);
             }
             unsupported {
                 [2000] cuArray3DCreate; [3020] cuArray3DCreate_v2; [2000] cuArray3DGetDescriptor;

@@ -76,14 +76,21 @@ thread_local! {
     static OUTPUTS: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
+/// Swaps the values noted so far; a thread that is ending notes none.
+fn replace_outputs(outputs: String) -> String {
+    OUTPUTS
+        .try_with(|noted| noted.replace(outputs))
+        .unwrap_or_default()
+}
+
 /// Notes a value that the current call writes back to its caller.
 pub fn output<T: Debug + ?Sized>(value: &T) {
     if enabled() {
-        OUTPUTS.with_borrow_mut(|outputs| {
-            let separator = if outputs.is_empty() { "" } else { ", " };
-            // Writing to a string cannot fail.
-            let _ = write!(outputs, "{separator}{value:?}");
-        });
+        let mut outputs = replace_outputs(String::new());
+        let separator = if outputs.is_empty() { "" } else { ", " };
+        // Writing to a string cannot fail.
+        let _ = write!(outputs, "{separator}{value:?}");
+        replace_outputs(outputs);
     }
 }
 
@@ -102,7 +109,7 @@ impl Call {
         let mut line = String::with_capacity(160);
         // Writing to a string cannot fail.
         let _ = write!(line, "pumice: [{}] {name}(", thread());
-        let outer_outputs = OUTPUTS.take();
+        let outer_outputs = replace_outputs(String::new());
         Self {
             line,
             separator: "",
@@ -123,7 +130,7 @@ impl Call {
     /// Ends the line with the call's result and writes it.
     pub fn exit(mut self, result: &dyn fmt::Display) {
         let micros = self.start.elapsed().as_secs_f64() * 1e6;
-        let outputs = OUTPUTS.replace(std::mem::take(&mut self.outer_outputs));
+        let outputs = replace_outputs(std::mem::take(&mut self.outer_outputs));
         // Writing to a string cannot fail.
         let _ = write!(self.line, ") = {result}");
         if !outputs.is_empty() {

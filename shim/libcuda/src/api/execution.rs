@@ -1,0 +1,200 @@
+//! Driver API manual, "Execution Control".
+
+use std::ffi::c_char;
+use std::sync::Arc;
+
+use abi::cuda::*;
+use abi::{CUerror, CUresult, Out};
+use compiler::front::Function as Entry;
+
+use crate::core::callback;
+use crate::core::function::{self, Function};
+use crate::core::stream::Stream;
+use crate::handles::{HostPtr, In};
+
+pub fn cuFuncGetAttribute(
+    value: Out<i32>,
+    attribute: CUfunction_attribute,
+    function: Arc<Function>,
+) -> CUresult {
+    // CUDA_ERROR_INVALID_VALUE if there is no such attribute.
+    value.write(function.attribute(attribute)?);
+    Ok(())
+}
+
+pub fn cuFuncSetAttribute(
+    function: Arc<Function>,
+    attribute: CUfunction_attribute,
+    value: i32,
+) -> CUresult {
+    // CUDA_ERROR_INVALID_VALUE if the attribute cannot be set to this.
+    function.set_attribute(attribute, value)
+}
+
+pub fn cuFuncSetCacheConfig(_function: Arc<Function>, config: CUfunc_cache) -> CUresult {
+    // CUDA_ERROR_INVALID_VALUE if there is no such preference. It is a hint only.
+    if config > CUfunc_cache::PREFER_EQUAL {
+        Err(CUerror::INVALID_VALUE)
+    } else {
+        Ok(())
+    }
+}
+
+pub fn cuFuncSetSharedMemConfig(_function: Arc<Function>, config: CUsharedconfig) -> CUresult {
+    // CUDA_ERROR_INVALID_VALUE if there is no such width. It is a hint only.
+    let known = config <= CUsharedconfig::EIGHT_BYTE_BANK_SIZE;
+    if known {
+        Ok(())
+    } else {
+        Err(CUerror::INVALID_VALUE)
+    }
+}
+
+pub fn cuFuncGetModule(module: Out<CUmodule>, function: Arc<Function>) -> CUresult {
+    module.write(function.module()?.handle());
+    Ok(())
+}
+
+pub fn cuFuncGetName(name: Out<*const c_char>, function: Arc<Function>) -> CUresult {
+    name.write(function.name().as_ptr());
+    Ok(())
+}
+
+pub fn cuFuncGetParamInfo(
+    function: Arc<Function>,
+    index: usize,
+    offset: Out<usize>,
+    size: Option<Out<usize>>,
+) -> CUresult {
+    write_parameter(function.entry(), index, offset, size)
+}
+
+/// Offset and size of a kernel's parameter.
+pub fn write_parameter(
+    entry: &Entry,
+    index: usize,
+    offset: Out<usize>,
+    size: Option<Out<usize>>,
+) -> CUresult {
+    // CUDA_ERROR_INVALID_VALUE if the kernel has fewer parameters.
+    let (start, bytes) = function::parameter(entry, index).ok_or(CUerror::INVALID_VALUE)?;
+    offset.write(usize::try_from(start).unwrap_or(usize::MAX));
+    if let Some(size) = size {
+        size.write(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+    Ok(())
+}
+
+pub fn cuFuncIsLoaded(state: Out<CUfunctionLoadingState>, _function: Arc<Function>) -> CUresult {
+    state.write(CUfunctionLoadingState::LOADED);
+    Ok(())
+}
+
+pub fn cuFuncLoad(_function: Arc<Function>) -> CUresult {
+    Ok(())
+}
+
+#[allow(clippy::too_many_arguments, reason = "the manual's arguments")]
+pub fn cuLaunchKernel(
+    function: Arc<Function>,
+    grid_x: u32,
+    grid_y: u32,
+    grid_z: u32,
+    block_x: u32,
+    block_y: u32,
+    block_z: u32,
+    shared_bytes: u32,
+    stream: Arc<Stream>,
+    parameters: HostPtr,
+    extra: HostPtr,
+) -> CUresult {
+    let launch = Launch {
+        grid: [grid_x, grid_y, grid_z],
+        block: [block_x, block_y, block_z],
+        shared_bytes,
+        parameters,
+        extra,
+    };
+    launch.run(&function, &stream)
+}
+
+pub fn cuLaunchKernelEx(
+    config: In<CUlaunchConfig>,
+    function: Arc<Function>,
+    parameters: HostPtr,
+    extra: HostPtr,
+) -> CUresult {
+    let config = config.0;
+    let stream = Stream::from_handle(config.hStream)?;
+    let launch = Launch {
+        grid: [config.gridDimX, config.gridDimY, config.gridDimZ],
+        block: [config.blockDimX, config.blockDimY, config.blockDimZ],
+        shared_bytes: config.sharedMemBytes,
+        parameters,
+        extra,
+    };
+    launch.run(&function, &stream)
+}
+
+#[allow(clippy::too_many_arguments, reason = "the manual's arguments")]
+pub fn cuLaunchCooperativeKernel(
+    _function: Arc<Function>,
+    _grid_x: u32,
+    _grid_y: u32,
+    _grid_z: u32,
+    _block_x: u32,
+    _block_y: u32,
+    _block_z: u32,
+    _shared_bytes: u32,
+    _stream: Arc<Stream>,
+    _parameters: HostPtr,
+) -> CUresult {
+    // CUDA_ERROR_NOT_SUPPORTED: the device says so too
+    // (CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH is 0).
+    Err(CUerror::NOT_SUPPORTED)
+}
+
+pub fn cuLaunchHostFunc(stream: Arc<Stream>, function: CUhostFn, user_data: HostPtr) -> CUresult {
+    // CUDA_ERROR_INVALID_VALUE if there is no function.
+    let function = function.ok_or(CUerror::INVALID_VALUE)?;
+    stream.call_back(move |status| {
+        // After a failure the function is not called, as documented.
+        if status.is_ok() {
+            callback::of_host(function, user_data);
+        }
+    })
+}
+
+/// A launch as the caller describes it.
+struct Launch {
+    grid: [u32; 3],
+    block: [u32; 3],
+    shared_bytes: u32,
+    parameters: HostPtr,
+    extra: HostPtr,
+}
+
+impl Launch {
+    fn run(&self, function: &Function, _stream: &Arc<Stream>) -> CUresult {
+        // CUDA_ERROR_INVALID_VALUE if the grid or the block is empty, or the
+        // parameters are given in both ways.
+        let empty = self.grid.contains(&0) || self.block.contains(&0);
+        if empty || !self.parameters.is_null() && !self.extra.is_null() {
+            return Err(CUerror::INVALID_VALUE);
+        }
+        let threads = self.block.iter().try_fold(1_u32, |n, &d| n.checked_mul(d));
+        // CUDA_ERROR_INVALID_VALUE if the block is larger than the kernel allows.
+        if threads.is_none_or(|threads| function.max_threads().is_ok_and(|most| threads > most)) {
+            return Err(CUerror::INVALID_VALUE);
+        }
+        // CUDA_ERROR_INVALID_VALUE if there is less shared memory than asked for.
+        if u64::from(self.shared_bytes) > function.max_dynamic_shared()? {
+            return Err(CUerror::INVALID_VALUE);
+        }
+        abi::trace::log(format_args!(
+            "kernel {}: launching is not supported yet, returning CUDA_ERROR_NOT_SUPPORTED",
+            function.entry().name
+        ));
+        Err(CUerror::NOT_SUPPORTED)
+    }
+}

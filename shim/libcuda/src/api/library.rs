@@ -1,0 +1,170 @@
+//! Driver API manual, "Library Management".
+
+use std::ffi::{CStr, OsStr, c_char, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+use abi::cuda::*;
+use abi::{CUerror, CUresult, Out};
+
+use crate::api::execution::write_parameter;
+use crate::core::device::Device;
+use crate::core::image::{Failure, Image, Preserved};
+use crate::core::jit_options::JitOptions;
+use crate::core::library::{Kernel, Library};
+use crate::core::module;
+use crate::handles::{HostPtr, InArray, OutArray};
+
+pub fn cuLibraryLoadData(
+    library: Out<CUlibrary>,
+    code: HostPtr,
+    jit_options: InArray<CUjit_option>,
+    jit_values: InArray<*mut c_void>,
+    jit_count: u32,
+    options: InArray<CUlibraryOption>,
+    _values: InArray<*mut c_void>,
+    count: u32,
+) -> CUresult {
+    // CUDA_ERROR_INVALID_VALUE if there are options without arrays.
+    let jit = JitOptions::read(jit_count, &jit_options, &jit_values)?;
+    let options = options.with_len(count as usize)?;
+    let preserved = options.contains(&CUlibraryOption::BINARY_IS_PRESERVED);
+    let preserved = if preserved {
+        Preserved::Yes
+    } else {
+        Preserved::No
+    };
+    let image = Image::load(code, preserved).map_err(|failure| {
+        jit.fill_error_log(&failure.message);
+        module::report(&failure)
+    })?;
+    library.write(Library::create(image).handle());
+    Ok(())
+}
+
+pub fn cuLibraryLoadFromFile(
+    library: Out<CUlibrary>,
+    file: &CStr,
+    _jit_options: InArray<CUjit_option>,
+    _jit_values: InArray<*mut c_void>,
+    _jit_count: u32,
+    _options: InArray<CUlibraryOption>,
+    _values: InArray<*mut c_void>,
+    _count: u32,
+) -> CUresult {
+    library.write(Library::create(read(file)?).handle());
+    Ok(())
+}
+
+/// The image in a file.
+pub fn read(file: &CStr) -> Result<Image, CUerror> {
+    let path = std::path::Path::new(OsStr::from_bytes(file.to_bytes()));
+    let contents = std::fs::read(path).map_err(|error| {
+        let message = format!("{}: {error}", path.display());
+        // CUDA_ERROR_FILE_NOT_FOUND if the file cannot be read.
+        module::report(&Failure::new(CUerror::FILE_NOT_FOUND, message))
+    })?;
+    Image::of_file(contents).map_err(|failure| module::report(&failure))
+}
+
+pub fn cuLibraryUnload(library: Arc<Library>) -> CUresult {
+    library.unload();
+    Ok(())
+}
+
+pub fn cuLibraryGetKernel(kernel: Out<CUkernel>, library: Arc<Library>, name: &CStr) -> CUresult {
+    // CUDA_ERROR_NOT_FOUND if the library has no such kernel.
+    let name = name.to_str().map_err(|_| CUerror::NOT_FOUND)?;
+    kernel.write(library.kernel(name)?.handle());
+    Ok(())
+}
+
+pub fn cuLibraryGetKernelCount(count: Out<u32>, library: Arc<Library>) -> CUresult {
+    count.write(u32::try_from(library.kernels()?.len()).unwrap_or(u32::MAX));
+    Ok(())
+}
+
+pub fn cuLibraryEnumerateKernels(
+    kernels: OutArray<CUkernel>,
+    count: u32,
+    library: Arc<Library>,
+) -> CUresult {
+    // CUDA_ERROR_INVALID_VALUE if there is no array for the kernels asked for.
+    let kernels = kernels.with_len(count as usize)?;
+    let found = library.kernels()?;
+    kernels.write(
+        &found
+            .iter()
+            .map(|kernel| kernel.handle())
+            .collect::<Vec<_>>(),
+    );
+    Ok(())
+}
+
+pub fn cuLibraryGetModule(module: Out<CUmodule>, library: Arc<Library>) -> CUresult {
+    module.write(library.module()?.handle());
+    Ok(())
+}
+
+pub fn cuKernelGetFunction(function: Out<CUfunction>, kernel: Arc<Kernel>) -> CUresult {
+    function.write(kernel.function()?.handle());
+    Ok(())
+}
+
+pub fn cuKernelGetLibrary(library: Out<CUlibrary>, kernel: Arc<Kernel>) -> CUresult {
+    library.write(kernel.library()?.handle());
+    Ok(())
+}
+
+pub fn cuLibraryGetGlobal(
+    address: Option<Out<CUdeviceptr>>,
+    bytes: Option<Out<usize>>,
+    library: Arc<Library>,
+    name: &CStr,
+) -> CUresult {
+    // CUDA_ERROR_NOT_FOUND if the library has no such variable.
+    super::module::write_global(&*library.module()?, address, bytes, name)
+}
+
+pub fn cuKernelGetAttribute(
+    value: Out<i32>,
+    attribute: CUfunction_attribute,
+    kernel: Arc<Kernel>,
+    _device: &'static Device,
+) -> CUresult {
+    // CUDA_ERROR_INVALID_VALUE if there is no such attribute.
+    value.write(kernel.function()?.attribute(attribute)?);
+    Ok(())
+}
+
+pub fn cuKernelSetAttribute(
+    attribute: CUfunction_attribute,
+    value: i32,
+    kernel: Arc<Kernel>,
+    _device: &'static Device,
+) -> CUresult {
+    // CUDA_ERROR_INVALID_VALUE if the attribute cannot be set to this.
+    kernel.function()?.set_attribute(attribute, value)
+}
+
+pub fn cuKernelSetCacheConfig(
+    kernel: Arc<Kernel>,
+    config: CUfunc_cache,
+    _device: &'static Device,
+) -> CUresult {
+    super::execution::cuFuncSetCacheConfig(kernel.function()?, config)
+}
+
+pub fn cuKernelGetName(name: Out<*const c_char>, kernel: Arc<Kernel>) -> CUresult {
+    name.write(kernel.name().as_ptr());
+    Ok(())
+}
+
+pub fn cuKernelGetParamInfo(
+    kernel: Arc<Kernel>,
+    index: usize,
+    offset: Out<usize>,
+    size: Option<Out<usize>>,
+) -> CUresult {
+    write_parameter(kernel.entry(), index, offset, size)
+}

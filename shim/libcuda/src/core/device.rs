@@ -1,0 +1,316 @@
+//! Devices: the Vulkan devices that the process sees as CUDA devices.
+
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use abi::cuda::CUdevice;
+use abi::identity::{self, Facts, Identity, Kind, PciAddress};
+use abi::persona::Persona;
+use abi::{CUerror, trace};
+
+use crate::core::attributes::Traits;
+use crate::core::context::{Context, Resources};
+use crate::core::memory::AddressMap;
+use crate::core::visible_devices;
+use crate::error::cuda_error;
+
+/// One CUDA device.
+pub struct Device {
+    ordinal: CUdevice,
+    physical: vulkan::PhysicalDevice,
+    traits: Traits,
+    opened: Mutex<Option<Arc<vulkan::Device>>>,
+    primary: OnceLock<PrimaryContext>,
+    flusher: Flusher,
+    /// Every address that the device's memory has.
+    pub addresses: AddressMap,
+}
+
+/// The primary context, and how often it is retained.
+pub struct PrimaryContext {
+    pub context: Arc<Context>,
+    retained: Mutex<u32>,
+}
+
+impl Device {
+    pub fn ordinal(&self) -> CUdevice {
+        self.ordinal
+    }
+
+    pub fn identity(&self) -> &Identity {
+        &self.traits.identity
+    }
+
+    pub fn traits(&self) -> &Traits {
+        &self.traits
+    }
+
+    /// Device memory in bytes.
+    pub fn total_memory(&self) -> u64 {
+        self.physical.memory_total()
+    }
+
+    /// The Vulkan device, shared by all contexts on it.
+    ///
+    /// # Errors
+    /// The status of a device that cannot be opened.
+    pub fn open(&self) -> Result<Arc<vulkan::Device>, CUerror> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(device) = &*opened {
+            return Ok(device.clone());
+        }
+        let device = vulkan::Device::open(&self.physical).map_err(|error| cuda_error(&error))?;
+        *opened = Some(device.clone());
+        Ok(device)
+    }
+
+    /// The device's primary context, whose handle never changes.
+    pub fn primary_context(&'static self) -> &'static PrimaryContext {
+        self.primary.get_or_init(|| PrimaryContext {
+            context: Context::primary(self),
+            retained: Mutex::new(0),
+        })
+    }
+
+    /// Submits what the context's streams have recorded within a moment, so that
+    /// work starts although nobody waits for it.
+    pub fn submit_soon(&'static self, resources: &Weak<Resources>) {
+        self.flusher.request(resources);
+    }
+
+    fn wait_idle(&self) {
+        let opened = self
+            .opened
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(Err(error)) = opened.map(|device| device.wait_idle()) {
+            trace::note(format_args!("at exit: {error}"));
+        }
+    }
+}
+
+impl PrimaryContext {
+    /// Retains the context, which becomes active with the first retention.
+    ///
+    /// # Errors
+    /// The status of a device that cannot be opened.
+    pub fn retain(&self) -> Result<Arc<Context>, CUerror> {
+        let mut retained = self.retained.lock().unwrap_or_else(PoisonError::into_inner);
+        if *retained == 0 {
+            self.context.activate()?;
+        }
+        *retained += 1;
+        Ok(self.context.clone())
+    }
+
+    /// Releases the context, which becomes inactive with the last release.
+    ///
+    /// # Errors
+    /// `INVALID_CONTEXT` if it is not retained.
+    pub fn release(&self) -> Result<(), CUerror> {
+        let mut retained = self.retained.lock().unwrap_or_else(PoisonError::into_inner);
+        *retained = retained.checked_sub(1).ok_or(CUerror::INVALID_CONTEXT)?;
+        if *retained == 0 {
+            self.context.deactivate()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Makes the context inactive, however often it is retained.
+    ///
+    /// # Errors
+    /// The status of a device that failed.
+    pub fn reset(&self) -> Result<(), CUerror> {
+        let mut retained = self.retained.lock().unwrap_or_else(PoisonError::into_inner);
+        *retained = 0;
+        self.context.deactivate()
+    }
+}
+
+/// A thread that submits what streams have recorded a moment ago.
+#[derive(Default)]
+struct Flusher {
+    requested: Mutex<Requests>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct Requests {
+    contexts: Vec<Weak<Resources>>,
+    running: bool,
+}
+
+/// How long recorded work may wait for more before it is submitted.
+const MOMENT: Duration = Duration::from_micros(200);
+
+impl Flusher {
+    fn request(&'static self, resources: &Weak<Resources>) {
+        let mut requests = self
+            .requested
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !requests
+            .contexts
+            .iter()
+            .any(|known| known.ptr_eq(resources))
+        {
+            requests.contexts.push(resources.clone());
+            self.wake.notify_one();
+        }
+        if !requests.running {
+            requests.running = true;
+            let thread = std::thread::Builder::new().name("pumice-submit".into());
+            if let Err(error) = thread.spawn(|| self.run()) {
+                trace::log(format_args!("cannot start the submitting thread: {error}"));
+            }
+        }
+    }
+
+    fn run(&self) {
+        loop {
+            let contexts = {
+                let requests = self
+                    .requested
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                let waiting = self.wake.wait_while(requests, |r| r.contexts.is_empty());
+                drop(waiting.unwrap_or_else(PoisonError::into_inner));
+                std::thread::sleep(MOMENT);
+                let mut requests = self
+                    .requested
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                std::mem::take(&mut requests.contexts)
+            };
+            for stream in contexts
+                .iter()
+                .filter_map(Weak::upgrade)
+                .flat_map(|r| r.streams())
+            {
+                // The stream's own calls return its failure.
+                let _ = stream.flush_recorded();
+            }
+        }
+    }
+}
+
+/// The devices that the process sees, by ordinal.
+pub struct Devices(Vec<Device>);
+
+impl Devices {
+    /// Looks for devices, once per process.
+    ///
+    /// # Errors
+    /// `NO_DEVICE` if there is none to use; the log says why.
+    pub fn find() -> Result<Self, CUerror> {
+        let found = vulkan::enumerate().map_err(|error| cuda_error(&error))?;
+        let (suitable, unsuitable): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|physical| physical.suitability().is_ok());
+        for reason in unsuitable
+            .iter()
+            .filter_map(|physical| physical.suitability().err())
+        {
+            trace::log(format_args!("{reason}"));
+        }
+        let identities = identities(&suitable);
+        let variable = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+        let uuids = identities
+            .iter()
+            .map(|identity| identity.uuid)
+            .collect::<Vec<_>>();
+        let visible = visible_devices::select(variable.as_deref(), &uuids);
+        if visible.is_empty() {
+            return Err(no_device(identities.len(), variable.as_deref()));
+        }
+        let devices = visible.iter().zip(0..).map(|(&index, ordinal)| {
+            let identity = identities[index].clone();
+            let physical = suitable[identity.index].clone();
+            Device::new(ordinal, physical, identity)
+        });
+        Ok(Self(devices.collect()))
+    }
+
+    /// The device of an ordinal.
+    ///
+    /// # Errors
+    /// `INVALID_DEVICE` if there is none.
+    pub fn get(&'static self, ordinal: CUdevice) -> Result<&'static Device, CUerror> {
+        let index = usize::try_from(ordinal).map_err(|_| CUerror::INVALID_DEVICE)?;
+        self.0.get(index).ok_or(CUerror::INVALID_DEVICE)
+    }
+
+    pub fn iter(&self) -> std::slice::Iter<'_, Device> {
+        self.0.iter()
+    }
+
+    /// Waits for the work of every device.
+    pub fn drain(&self) {
+        self.iter().for_each(Device::wait_idle);
+    }
+}
+
+impl Device {
+    fn new(ordinal: CUdevice, physical: vulkan::PhysicalDevice, identity: Identity) -> Self {
+        let limits = physical.limits();
+        let traits = Traits {
+            persona: Persona::of_process(),
+            identity,
+            compute_units: physical.compute_units(),
+            clock_rate: 0,
+            shared_memory: limits.shared_memory_accepted,
+            workgroup_invocations: limits.workgroup_invocations,
+            imports_host_memory: physical.features().external_memory_host,
+        };
+        Self {
+            ordinal,
+            traits,
+            physical,
+            opened: Mutex::default(),
+            primary: OnceLock::new(),
+            flusher: Flusher::default(),
+            addresses: AddressMap::default(),
+        }
+    }
+}
+
+/// The identities of Vulkan devices, in CUDA's order.
+fn identities(devices: &[vulkan::PhysicalDevice]) -> Vec<Identity> {
+    let facts = devices.iter().map(facts).collect::<Vec<_>>();
+    identity::identify(&facts)
+}
+
+fn facts(device: &vulkan::PhysicalDevice) -> Facts<'_> {
+    Facts {
+        name: device.name(),
+        vendor_id: device.vendor_id(),
+        device_id: device.device_id(),
+        device_uuid: device.device_uuid(),
+        pci: device.pci().map(|pci| PciAddress {
+            domain: pci.domain,
+            bus: pci.bus as u8,
+            device: pci.device as u8,
+            function: pci.function as u8,
+        }),
+        kind: match device.kind() {
+            vulkan::Kind::Discrete => Kind::Discrete,
+            vulkan::Kind::Integrated => Kind::Integrated,
+            vulkan::Kind::Virtual | vulkan::Kind::Other => Kind::Virtual,
+            vulkan::Kind::Cpu => Kind::Software,
+        },
+    }
+}
+
+fn no_device(suitable: usize, variable: Option<&str>) -> CUerror {
+    match variable {
+        Some(value) if suitable > 0 => trace::log(format_args!(
+            "no CUDA device: CUDA_VISIBLE_DEVICES={value} selects none of the {suitable} there are"
+        )),
+        _ => trace::log(format_args!(
+            "no CUDA device: no Vulkan device here is suitable; `pumice doctor` on the host says more"
+        )),
+    }
+    CUerror::NO_DEVICE
+}

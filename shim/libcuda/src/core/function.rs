@@ -1,0 +1,180 @@
+//! Functions: kernels in one context, and what is known of them without compiling.
+
+use std::ffi::CString;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Weak};
+
+use abi::CUerror;
+use abi::cuda::{CUfunction, CUfunction_attribute as Attribute};
+use compiler::front::words::StateSpace;
+use compiler::front::{Function as Entry, align_up};
+
+use crate::core::module::Module;
+use crate::handles::FUNCTIONS;
+
+/// A kernel that is not compiled yet has no register count; this is the one that
+/// occupancy is planned with where the kernel declares no limit.
+const NOMINAL_REGISTERS: u32 = 32;
+
+/// A kernel of a module.
+pub struct Function {
+    handle: usize,
+    module: Weak<Module>,
+    name: CString,
+    entry: Entry,
+    max_dynamic_shared: AtomicI32,
+    carveout: AtomicI32,
+}
+
+impl Function {
+    pub fn create(module: &Arc<Module>, entry: Entry) -> Arc<Self> {
+        FUNCTIONS.insert_with(|handle| Self {
+            handle,
+            module: Arc::downgrade(module),
+            // A PTX identifier holds no NUL.
+            name: CString::new(entry.name.as_str()).unwrap_or_default(),
+            entry,
+            max_dynamic_shared: AtomicI32::new(0),
+            carveout: AtomicI32::new(-1),
+        })
+    }
+
+    pub fn handle(&self) -> CUfunction {
+        CUfunction(self.handle)
+    }
+
+    /// The name, which lives as long as the function.
+    pub fn name(&self) -> &std::ffi::CStr {
+        &self.name
+    }
+
+    /// The kernel's directives.
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// The module that the kernel is of.
+    ///
+    /// # Errors
+    /// `INVALID_HANDLE` once the module is unloaded.
+    pub fn module(&self) -> Result<Arc<Module>, CUerror> {
+        self.module.upgrade().ok_or(CUerror::INVALID_HANDLE)
+    }
+
+    /// Static shared memory of a block, in bytes.
+    pub fn shared_bytes(&self) -> u64 {
+        let variables = self.entry.body_variables.iter();
+        let shared = variables.filter(|variable| variable.space == StateSpace::Shared);
+        shared.fold(0, |end, variable| {
+            align_up(end, variable.align) + variable.size()
+        })
+    }
+
+    /// Threads that a block may have.
+    ///
+    /// # Errors
+    /// As [`Self::module`].
+    pub fn max_threads(&self) -> Result<u32, CUerror> {
+        let device = self.module()?.resources()?.device;
+        let most = device.traits().max_threads_per_block().unsigned_abs();
+        Ok(self.entry.limits.max_threads().unwrap_or(most).min(most))
+    }
+
+    /// Dynamic shared memory that a launch may ask for, in bytes.
+    ///
+    /// # Errors
+    /// As [`Self::module`].
+    pub fn max_dynamic_shared(&self) -> Result<u64, CUerror> {
+        let traits = self.module()?.resources()?.device.traits();
+        let raised = self.max_dynamic_shared.load(Ordering::Relaxed);
+        let default =
+            i64::from(traits.shared_memory_per_block()) - self.shared_bytes().cast_signed();
+        Ok(i64::from(raised).max(default).max(0).unsigned_abs())
+    }
+
+    /// Registers of a thread, as far as they are known without compiling.
+    pub fn registers(&self) -> u32 {
+        match self.entry.limits.maxnreg {
+            0 => NOMINAL_REGISTERS,
+            limit => limit,
+        }
+    }
+
+    /// `cuFuncGetAttribute`.
+    ///
+    /// # Errors
+    /// `INVALID_VALUE` for an attribute that CUDA does not have.
+    pub fn attribute(&self, attribute: Attribute) -> Result<i32, CUerror> {
+        let module = self.module()?;
+        let target = || {
+            module
+                .image()
+                .source()
+                .map(|source| i64::from(source.index.sm))
+        };
+        let value = match attribute {
+            Attribute::MAX_THREADS_PER_BLOCK => i64::from(self.max_threads()?),
+            Attribute::SHARED_SIZE_BYTES => self.shared_bytes().cast_signed(),
+            Attribute::CONST_SIZE_BYTES => constant_bytes(&module)?.cast_signed(),
+            Attribute::LOCAL_SIZE_BYTES => self.entry.local_bytes().cast_signed(),
+            Attribute::NUM_REGS => i64::from(self.registers()),
+            Attribute::PTX_VERSION | Attribute::BINARY_VERSION => target()?,
+            Attribute::MAX_DYNAMIC_SHARED_SIZE_BYTES => self.max_dynamic_shared()?.cast_signed(),
+            Attribute::PREFERRED_SHARED_MEMORY_CARVEOUT => {
+                i64::from(self.carveout.load(Ordering::Relaxed))
+            }
+            Attribute::CACHE_MODE_CA => 0,
+            other if other <= Attribute::CLUSTER_SCHEDULING_POLICY_PREFERENCE => 0,
+            _ => return Err(CUerror::INVALID_VALUE),
+        };
+        Ok(i32::try_from(value).unwrap_or(i32::MAX))
+    }
+
+    /// `cuFuncSetAttribute`.
+    ///
+    /// # Errors
+    /// `INVALID_VALUE` for an attribute that cannot be set or a value out of range.
+    pub fn set_attribute(&self, attribute: Attribute, value: i32) -> Result<(), CUerror> {
+        match attribute {
+            Attribute::MAX_DYNAMIC_SHARED_SIZE_BYTES => self.raise_dynamic_shared(value),
+            Attribute::PREFERRED_SHARED_MEMORY_CARVEOUT if (-1..=100).contains(&value) => {
+                self.carveout.store(value, Ordering::Relaxed);
+                Ok(())
+            }
+            _ => Err(CUerror::INVALID_VALUE),
+        }
+    }
+
+    fn raise_dynamic_shared(&self, bytes: i32) -> Result<(), CUerror> {
+        let most = i64::from(
+            self.module()?
+                .resources()?
+                .device
+                .traits()
+                .shared_memory_optin(),
+        );
+        let wanted = i64::from(bytes) + self.shared_bytes().cast_signed();
+        if bytes < 0 || wanted > most {
+            return Err(CUerror::INVALID_VALUE);
+        }
+        self.max_dynamic_shared.store(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Offset and size in bytes of a kernel's parameter in the parameter buffer.
+pub fn parameter(entry: &Entry, index: usize) -> Option<(u64, u64)> {
+    let parameter = entry.parameters.get(index)?;
+    Some((parameter.offset, parameter.variable.size()))
+}
+
+/// Constant memory that the program declared in the module, in bytes.
+fn constant_bytes(module: &Module) -> Result<u64, CUerror> {
+    let variables = &module.image().source()?.index.variables;
+    let constants = variables
+        .iter()
+        .filter(|variable| variable.space == StateSpace::Const);
+    Ok(constants.fold(0, |end, variable| {
+        align_up(end, variable.align) + variable.size()
+    }))
+}

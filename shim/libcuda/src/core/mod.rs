@@ -1,0 +1,26 @@
+//! The objects of the driver API under the manual's nouns: CUDA outward, Vulkan
+//! inward.
+
+pub mod attributes;
+pub mod callback;
+pub mod context;
+pub mod copy;
+pub mod device;
+pub mod entry_point;
+pub mod event;
+pub mod export_table;
+pub mod fill;
+pub mod function;
+pub mod host_memory;
+pub mod image;
+pub mod integrity;
+pub mod jit_options;
+pub mod library;
+pub mod memory;
+pub mod module;
+pub mod occupancy;
+pub mod pointer_attributes;
+pub mod staging;
+pub mod storage;
+pub mod stream;
+pub mod visible_devices;

@@ -1,0 +1,69 @@
+//! Host memory that commands copy from and to when the program's own memory is out
+//! of the device's reach.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Blocks of this size are cut into pieces; larger pieces get a block of their own.
+const BLOCK: u64 = 8 << 20;
+/// Pieces begin at multiples of this many bytes, so that copies stay aligned.
+const ALIGNMENT: u64 = 256;
+
+/// The staging memory of a context.
+pub struct Staging {
+    device: Arc<vulkan::Device>,
+    blocks: Mutex<Vec<Block>>,
+}
+
+struct Block {
+    allocation: Arc<vulkan::Allocation>,
+    used: u64,
+}
+
+impl Staging {
+    pub fn new(device: Arc<vulkan::Device>) -> Self {
+        Self {
+            device,
+            blocks: Mutex::default(),
+        }
+    }
+
+    /// `len` bytes of mapped memory, the caller's until it drops the slice and
+    /// every command that was recorded with it is done.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn take(&self, len: u64) -> Result<vulkan::Slice, vulkan::Error> {
+        if len > BLOCK {
+            return self
+                .device
+                .allocate(len, vulkan::Placement::Host)?
+                .slice(0, len);
+        }
+        let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        for block in blocks.iter_mut() {
+            // Nobody but this list holds the block: all that was cut is done with.
+            if Arc::strong_count(&block.allocation) == 1 {
+                block.used = 0;
+            }
+            if block.used + len <= BLOCK {
+                return block.cut(len);
+            }
+        }
+        let allocation = self.device.allocate(BLOCK, vulkan::Placement::Host)?;
+        let mut block = Block {
+            allocation,
+            used: 0,
+        };
+        let slice = block.cut(len);
+        blocks.push(block);
+        slice
+    }
+}
+
+impl Block {
+    fn cut(&mut self, len: u64) -> Result<vulkan::Slice, vulkan::Error> {
+        let slice = self.allocation.slice(self.used, len)?;
+        self.used = (self.used + len).next_multiple_of(ALIGNMENT);
+        Ok(slice)
+    }
+}

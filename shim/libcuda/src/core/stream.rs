@@ -1,0 +1,446 @@
+//! Streams: work in order, recorded into batches of Vulkan commands.
+//!
+//! A stream's operations go into an open batch, which is submitted when nothing of
+//! the stream is in flight, when it has grown, when it has waited for a moment, or
+//! when someone waits for it. The stream's timeline reaches `n` when its `n`th
+//! batch is done. Between two operations of one stream stands a full memory
+//! barrier, because kernels reach memory by raw pointers and hide what they touch;
+//! between streams there is none but what events and the default streams ask for.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use abi::cuda::*;
+use abi::{CUerror, CUresult};
+
+use crate::core::callback::Callbacks;
+use crate::core::context::{self, Context, Resources};
+use crate::core::host_memory;
+use crate::error::cuda_error;
+use crate::exports::{DefaultStream, default_stream};
+use crate::handles::{HostPtr, STREAMS};
+
+/// A batch is submitted at this many operations, so that the device starts early.
+const BATCH_OPERATIONS: u32 = 64;
+
+/// How a stream relates to the legacy default stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// The legacy default stream: waits for every blocking stream and they for it.
+    Legacy,
+    /// A thread's default stream, which is a blocking stream.
+    PerThread,
+    /// Created without `CU_STREAM_NON_BLOCKING`.
+    Blocking,
+    /// Created with `CU_STREAM_NON_BLOCKING`.
+    NonBlocking,
+}
+
+/// A moment in a stream: the timeline has reached it when it is at `value`.
+#[derive(Clone)]
+pub struct Point {
+    timeline: Arc<vulkan::Timeline>,
+    value: u64,
+}
+
+impl Point {
+    pub fn new(timeline: Arc<vulkan::Timeline>, value: u64) -> Self {
+        Self { timeline, value }
+    }
+
+    /// Whether the work before this point is done.
+    ///
+    /// # Errors
+    /// The status of a device that failed.
+    pub fn is_reached(&self, resources: &Resources) -> Result<bool, CUerror> {
+        let value = self
+            .timeline
+            .value()
+            .map_err(|e| resources.note_failure(cuda_error(&e)))?;
+        Ok(value >= self.value)
+    }
+
+    /// Waits until the work before this point is done.
+    ///
+    /// # Errors
+    /// The status of a device that failed.
+    pub fn wait(&self, resources: &Resources) -> CUresult {
+        let reached = self.timeline.wait(self.value, None);
+        reached
+            .map(|_| ())
+            .map_err(|error| resources.note_failure(cuda_error(&error)))
+    }
+}
+
+/// An ordered queue of work.
+pub struct Stream {
+    handle: usize,
+    id: u64,
+    kind: Kind,
+    priority: i32,
+    resources: Weak<Resources>,
+    queue: vulkan::Queue,
+    timeline: Arc<vulkan::Timeline>,
+    callbacks: Callbacks,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The commands recorded since the last submission.
+    batch: Option<Batch>,
+    /// The value that the last submitted batch signals.
+    submitted: u64,
+    /// What the next batch has to wait for.
+    waits: Vec<Point>,
+    /// The value of the legacy stream that a blocking stream waits for already.
+    ordered_after_legacy: u64,
+}
+
+struct Batch {
+    recorder: vulkan::Recorder,
+    operations: u32,
+}
+
+impl Stream {
+    /// A new stream of a context.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` if Vulkan has no memory for it.
+    pub fn create(
+        resources: &Arc<Resources>,
+        kind: Kind,
+        priority: i32,
+    ) -> Result<Arc<Self>, CUerror> {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        let vulkan = &resources.vulkan;
+        let timeline = vulkan.timeline(0).map_err(|error| cuda_error(&error))?;
+        let callbacks = Callbacks::new(vulkan).map_err(|error| cuda_error(&error))?;
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let stream = STREAMS.insert_with(|handle| Self {
+            handle,
+            id,
+            kind,
+            priority,
+            resources: Arc::downgrade(resources),
+            queue: queue_of(vulkan, id),
+            timeline,
+            callbacks,
+            state: Mutex::default(),
+        });
+        resources.adopt_stream(&stream);
+        Ok(stream)
+    }
+
+    /// The stream of a handle: a created one, or a default stream of the current
+    /// context.
+    ///
+    /// # Errors
+    /// `INVALID_HANDLE` for an unknown handle; as [`context::current_resources`]
+    /// for a default stream.
+    pub fn from_handle(handle: CUstream) -> Result<Arc<Self>, CUerror> {
+        match (handle, default_stream()) {
+            (CUstream::NULL, DefaultStream::Legacy) | (CU_STREAM_LEGACY, _) => {
+                context::current_resources()?.legacy()
+            }
+            (CUstream::NULL, DefaultStream::PerThread) | (CU_STREAM_PER_THREAD, _) => per_thread(),
+            _ => STREAMS.get(handle.0).ok_or(CUerror::INVALID_HANDLE),
+        }
+    }
+
+    /// The default stream of the entry point that the thread is in.
+    ///
+    /// # Errors
+    /// As [`Self::from_handle`].
+    pub fn default() -> Result<Arc<Self>, CUerror> {
+        Self::from_handle(CUstream::NULL)
+    }
+
+    pub fn handle(&self) -> CUstream {
+        CUstream(self.handle)
+    }
+
+    /// `cuStreamGetId`: unique in the life of the process.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub fn priority(&self) -> i32 {
+        self.priority
+    }
+
+    /// What the stream's context owns.
+    ///
+    /// # Errors
+    /// `CONTEXT_IS_DESTROYED` once the context is gone.
+    pub fn resources(&self) -> Result<Arc<Resources>, CUerror> {
+        self.resources
+            .upgrade()
+            .ok_or(CUerror::CONTEXT_IS_DESTROYED)
+    }
+
+    /// Adds one operation to the stream and says at which point it is done.
+    ///
+    /// # Errors
+    /// What `operation` returns, or the status of a device that failed.
+    pub fn record(
+        &self,
+        operation: impl FnOnce(&mut vulkan::Recorder) -> Result<(), vulkan::Error>,
+    ) -> Result<Point, CUerror> {
+        let resources = self.resources()?;
+        self.order_with_default_streams(&resources)?;
+        let mut state = self.lock();
+        self.apply_waits(&resources, &mut state)?;
+        let batch = self.open_batch(&resources, &mut state)?;
+        batch.recorder.barrier();
+        operation(&mut batch.recorder).map_err(|e| resources.note_failure(cuda_error(&e)))?;
+        batch.operations += 1;
+        let point = Point::new(self.timeline.clone(), state.submitted + 1);
+        self.submit_if_due(&resources, &mut state)?;
+        Ok(point)
+    }
+
+    /// The end of the stream's work so far, which may not be submitted yet.
+    ///
+    /// # Errors
+    /// The status of a device that failed.
+    pub fn end(&self) -> Result<Point, CUerror> {
+        let resources = self.resources()?;
+        self.order_with_default_streams(&resources)?;
+        let mut state = self.lock();
+        if !state.waits.is_empty() {
+            self.apply_waits(&resources, &mut state)?;
+            self.open_batch(&resources, &mut state)?;
+        }
+        let open = u64::from(state.batch.is_some());
+        Ok(Point::new(self.timeline.clone(), state.submitted + open))
+    }
+
+    /// Submits what is recorded; the stream's work so far is done at the point
+    /// returned.
+    ///
+    /// # Errors
+    /// The status of a device that failed.
+    pub fn flush(&self) -> Result<Point, CUerror> {
+        let resources = self.resources()?;
+        let mut state = self.lock();
+        if !state.waits.is_empty() {
+            // What the stream waits for is part of its work: it goes into a batch
+            // of its own, empty if need be.
+            self.apply_waits(&resources, &mut state)?;
+            self.open_batch(&resources, &mut state)?;
+        }
+        self.submit(&resources, &mut state)?;
+        Ok(Point::new(self.timeline.clone(), state.submitted))
+    }
+
+    /// Submits what is recorded, if anything is.
+    ///
+    /// # Errors
+    /// The status of a device that failed.
+    pub fn flush_recorded(&self) -> CUresult {
+        if self.lock().batch.is_some() {
+            self.flush().map(|_| ())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Waits until the stream's work is done.
+    ///
+    /// # Errors
+    /// The status of a device that failed.
+    pub fn synchronize(&self) -> CUresult {
+        let resources = self.resources()?;
+        self.order_with_default_streams(&resources)?;
+        self.flush()?.wait(&resources)
+    }
+
+    /// Whether the stream's work is done.
+    ///
+    /// # Errors
+    /// The status of a device that failed.
+    pub fn is_idle(&self) -> Result<bool, CUerror> {
+        let resources = self.resources()?;
+        self.order_with_default_streams(&resources)?;
+        self.flush()?.is_reached(&resources)
+    }
+
+    /// Makes the stream's later work wait for a point of another stream.
+    pub fn wait_for(&self, point: Point) {
+        self.lock().waits.push(point);
+    }
+
+    /// Calls `callback` when the stream's work so far is done, and holds its later
+    /// work until it has returned.
+    ///
+    /// # Errors
+    /// The status of a device that failed.
+    pub fn call_back(&self, callback: impl FnOnce(CUresult) + Send + 'static) -> CUresult {
+        let resources = self.resources()?;
+        self.order_with_default_streams(&resources)?;
+        let before = self.flush()?;
+        let after = self
+            .callbacks
+            .enqueue(before, Arc::downgrade(&resources), callback);
+        self.wait_for(after);
+        Ok(())
+    }
+
+    /// The legacy default stream waits for the blocking streams, and they for it
+    /// (driver API manual, "Stream synchronization behavior").
+    fn order_with_default_streams(&self, resources: &Arc<Resources>) -> CUresult {
+        match self.kind {
+            Kind::NonBlocking => Ok(()),
+            Kind::Legacy => {
+                let streams = resources.streams();
+                let blocking = streams
+                    .iter()
+                    .filter(|stream| matches!(stream.kind, Kind::Blocking | Kind::PerThread));
+                for stream in blocking {
+                    if let Some(point) = stream.unfinished(resources)? {
+                        self.wait_for(point);
+                    }
+                }
+                Ok(())
+            }
+            Kind::Blocking | Kind::PerThread => {
+                let Some(point) = resources.legacy()?.unfinished(resources)? else {
+                    return Ok(());
+                };
+                let mut state = self.lock();
+                if state.ordered_after_legacy < point.value {
+                    state.ordered_after_legacy = point.value;
+                    state.waits.push(point);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Where the stream's work ends, if any of it is left.
+    fn unfinished(&self, resources: &Resources) -> Result<Option<Point>, CUerror> {
+        let idle = {
+            let state = self.lock();
+            state.batch.is_none() && state.waits.is_empty() && state.submitted == 0
+        };
+        if idle {
+            return Ok(None);
+        }
+        let point = self.flush()?;
+        Ok(if point.is_reached(resources)? {
+            None
+        } else {
+            Some(point)
+        })
+    }
+
+    /// What is recorded already must not wait for what was asked for later.
+    fn apply_waits(&self, resources: &Resources, state: &mut State) -> CUresult {
+        if state.waits.is_empty() {
+            return Ok(());
+        }
+        let waits = std::mem::take(&mut state.waits);
+        let result = self.submit(resources, state);
+        state.waits = waits;
+        result
+    }
+
+    fn open_batch<'a>(
+        &self,
+        resources: &Resources,
+        state: &'a mut State,
+    ) -> Result<&'a mut Batch, CUerror> {
+        if state.batch.is_none() {
+            let recorder = self.queue.recorder();
+            let recorder = recorder.map_err(|e| resources.note_failure(cuda_error(&e)))?;
+            state.batch = Some(Batch {
+                recorder,
+                operations: 0,
+            });
+        }
+        state.batch.as_mut().ok_or(CUerror::UNKNOWN)
+    }
+
+    fn submit_if_due(&self, resources: &Resources, state: &mut State) -> CUresult {
+        let operations = state.batch.as_ref().map_or(0, |batch| batch.operations);
+        let last = Point::new(self.timeline.clone(), state.submitted);
+        if operations >= BATCH_OPERATIONS || last.is_reached(resources)? {
+            return self.submit(resources, state);
+        }
+        resources.device.submit_soon(&self.resources);
+        Ok(())
+    }
+
+    fn submit(&self, resources: &Resources, state: &mut State) -> CUresult {
+        let Some(batch) = state.batch.take() else {
+            return Ok(());
+        };
+        let waits = std::mem::take(&mut state.waits);
+        let waits = waits
+            .iter()
+            .map(|p| (&p.timeline, p.value))
+            .collect::<Vec<_>>();
+        let value = state.submitted + 1;
+        let commands = batch.recorder.finish();
+        commands
+            .and_then(|commands| self.queue.submit(commands, &waits, (&self.timeline, value)))
+            .map_err(|error| resources.note_failure(cuda_error(&error)))?;
+        state.submitted = value;
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Streams are spread over the device's queues in the order of their creation.
+fn queue_of(device: &Arc<vulkan::Device>, id: u64) -> vulkan::Queue {
+    let mut queues = device.queues();
+    let index = usize::try_from(id).unwrap_or(0) % queues.len();
+    queues.swap_remove(index)
+}
+
+thread_local! {
+    /// This thread's default streams, by the id of their context.
+    static PER_THREAD: std::cell::RefCell<HashMap<u64, Arc<Stream>>> = Default::default();
+}
+
+fn per_thread() -> Result<Arc<Stream>, CUerror> {
+    let context: Arc<Context> = context::current()?;
+    let resources = context.resources()?;
+    let key = context.id();
+    // A thread that is ending has no default stream any more.
+    let known = PER_THREAD.try_with(|streams| streams.borrow().get(&key).cloned());
+    let known = known.map_err(|_| CUerror::DEINITIALIZED)?;
+    if let Some(stream) = known.filter(|stream| stream.resources().is_ok()) {
+        return Ok(stream);
+    }
+    let stream = Stream::create(&resources, Kind::PerThread, 0)?;
+    PER_THREAD.with_borrow_mut(|streams| streams.insert(key, stream.clone()));
+    Ok(stream)
+}
+
+thread_local! {
+    static CAPTURE_MODE: std::cell::Cell<u32> =
+        const { std::cell::Cell::new(CUstreamCaptureMode::GLOBAL.0) };
+}
+
+/// Swaps the calling thread's capture mode with the one at `mode`.
+///
+/// # Errors
+/// `INVALID_VALUE` if there is no such mode.
+pub fn exchange_capture_mode(mode: HostPtr) -> CUresult {
+    let new = u32::from_ne_bytes(host_memory::head(mode)?);
+    if new > CUstreamCaptureMode::RELAXED.0 {
+        return Err(CUerror::INVALID_VALUE);
+    }
+    host_memory::write(mode, &CAPTURE_MODE.replace(new).to_ne_bytes());
+    Ok(())
+}

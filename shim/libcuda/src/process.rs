@@ -1,0 +1,92 @@
+//! The driver's state in a process: not initialized, initialized, shut down.
+//!
+//! Nothing happens before `cuInit`, so that a process may fork before it. After a
+//! fork the child has no driver: Vulkan's threads and queues stay with the parent.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+use abi::{CUerror, CUresult};
+
+use crate::core::device::Devices;
+
+const FRESH: u8 = 0;
+const READY: u8 = 1;
+const FORKED: u8 = 2;
+const FINISHED: u8 = 3;
+
+static STATE: AtomicU8 = AtomicU8::new(FRESH);
+static DEVICES: OnceLock<Devices> = OnceLock::new();
+
+/// Finds the devices, once per process.
+///
+/// # Errors
+/// `NO_DEVICE` if there is none the process may use; the log says why.
+/// `NOT_INITIALIZED` in a child forked after initialization.
+pub fn initialize() -> CUresult {
+    static INITIALIZING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = INITIALIZING
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    match STATE.load(Ordering::Acquire) {
+        READY => return Ok(()),
+        FORKED => return Err(CUerror::NOT_INITIALIZED),
+        FINISHED => return Err(CUerror::DEINITIALIZED),
+        _ => {}
+    }
+    let devices = Devices::find()?;
+    // The only other writer of DEVICES waits for INITIALIZING.
+    let _ = DEVICES.set(devices);
+    // SAFETY: both handlers only store to an atomic or wait for devices.
+    unsafe {
+        libc::pthread_atfork(None, None, Some(forked));
+        libc::atexit(drain);
+    }
+    STATE.store(READY, Ordering::Release);
+    Ok(())
+}
+
+/// Whether an entry point may do its work now.
+///
+/// # Errors
+/// `DEINITIALIZED` after the process's exit handlers have run; `NOT_INITIALIZED`
+/// if the entry point needs the driver and `cuInit` has not succeeded here.
+pub fn check_state(needs_driver: bool) -> CUresult {
+    match STATE.load(Ordering::Acquire) {
+        READY => Ok(()),
+        FINISHED => Err(CUerror::DEINITIALIZED),
+        _ if needs_driver => Err(CUerror::NOT_INITIALIZED),
+        _ => Ok(()),
+    }
+}
+
+/// The devices that the process sees.
+///
+/// # Errors
+/// `NOT_INITIALIZED` before `cuInit`.
+pub fn devices() -> Result<&'static Devices, CUerror> {
+    DEVICES.get().ok_or(CUerror::NOT_INITIALIZED)
+}
+
+extern "C" fn forked() {
+    STATE.store(FORKED, Ordering::Release);
+}
+
+/// Waits for work in flight before the driver's own libraries are torn down.
+extern "C" fn drain() {
+    if STATE.load(Ordering::Acquire) == READY
+        && let Some(devices) = DEVICES.get()
+    {
+        devices.drain();
+    }
+}
+
+extern "C" fn finish() {
+    STATE.store(FINISHED, Ordering::Release);
+}
+
+/// Runs after every exit handler of the process, when the loader unwinds its
+/// libraries: programs may free their memory in static destructors until then.
+#[used]
+#[unsafe(link_section = ".fini_array")]
+static FINISH: extern "C" fn() = finish;
