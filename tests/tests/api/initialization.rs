@@ -98,7 +98,7 @@ fn before_init_versions_errors_and_entry_points_can_be_asked_for() {
     assert!(version >= 12000, "{version}");
     let mut name = null();
     assert_eq!(
-        driver.cuGetErrorName(Err(CUerror::NO_DEVICE), &raw mut name),
+        driver.cuGetErrorName(CUerror::NO_DEVICE.code(), &raw mut name),
         Ok(())
     );
     let mut function = null_mut();
