@@ -29,6 +29,9 @@ pub struct Paths {
     /// The directory below which drivers are assembled
     #[arg(long, value_name = "DIR", hide = true)]
     state_dir: Option<PathBuf>,
+    /// The directory for files that live as long as a hook
+    #[arg(long, value_name = "DIR", hide = true)]
+    run_dir: Option<PathBuf>,
     /// The policy file
     #[arg(long, value_name = "FILE", hide = true)]
     config: Option<PathBuf>,
@@ -49,6 +52,7 @@ impl Paths {
         let chosen = [
             (&mut layout.library_dir, self.library_dir),
             (&mut layout.state_dir, self.state_dir),
+            (&mut layout.run_dir, self.run_dir),
             (&mut layout.config, self.config),
             (&mut layout.dev, self.dev),
             (&mut layout.sys, self.sys),
@@ -77,6 +81,14 @@ pub enum Command {
     #[command(subcommand)]
     Cdi(Cdi),
     /// An OCI hook: reads the container's state on stdin
+    /// An OCI hook, which reads the container's state on stdin
+    Hook {
+        /// createRuntime or prestart
+        stage: String,
+    },
+    /// The second half of a hook; for its own use
+    #[command(name = crate::live::sealed::COMMAND, hide = true)]
+    EnterContainer,
     /// Assemble the driver directories of all devices ahead of time
     Assemble,
 }

@@ -4,8 +4,6 @@
 
 use std::path::Path;
 
-use pathrs::Root;
-
 use crate::error::Error;
 use crate::inject;
 use crate::layout::Layout;
@@ -13,6 +11,7 @@ use crate::log::Log;
 use crate::policy::Policy;
 use crate::render;
 use crate::request::{Request, Route, Source, request};
+use crate::root::Root;
 use crate::spec::{Spec, SpecError};
 
 /// What a route needs to know of the host.
@@ -60,16 +59,5 @@ fn open_root(spec: &Spec, bundle: Option<&Path>) -> Result<Root, Error> {
         Some(bundle) => bundle.join(path),
         None => return Err(Error::RelativeRoot(path.to_owned())),
     };
-    let root = Root::open(&path).map_err(|error| Error::Io { what: path.display().to_string(), source: std::io::Error::other(error) })?;
-    if is_host_root(&root)? {
-        return Err(Error::HostRoot);
-    }
-    Ok(root)
-}
-
-fn is_host_root(root: &Root) -> Result<bool, Error> {
-    let what = "the root filesystem";
-    let theirs = rustix::fs::fstat(root).map_err(|error| Error::io(what)(error.into()))?;
-    let ours = rustix::fs::stat("/").map_err(|error| Error::io(what)(error.into()))?;
-    Ok((theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino))
+    Root::open(&path)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::assemble::AssembleError;
 use crate::elf::ElfError;
 use crate::image::ImageError;
+use crate::live::LiveError;
 use crate::policy::PolicyError;
 use crate::request::SelectError;
 use crate::spec::SpecError;
@@ -44,6 +45,8 @@ pub enum Error {
     CdiKind(String),
     #[error("{} is out of date: run `pumice cdi generate --output {}`", .0.display(), .0.display())]
     CdiStale(PathBuf),
+    #[error(transparent)]
+    Live(#[from] LiveError),
     #[error("{what}: {source}")]
     Io { what: String, source: std::io::Error },
 }

@@ -3,17 +3,15 @@
 //! libraries that it brings itself. Everything is resolved inside the image's
 //! root by file descriptor, parsed, and never executed.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use pathrs::Root;
-use pathrs::flags::OpenFlags;
 use rustix::fs::{Dir, FileType, fstat};
 
 use crate::arch::HOST;
 use crate::elf::{self, Elf, ElfError, is_libc_family};
 use crate::ldcache::LdCache;
+use crate::root::Root;
 use crate::spec::Spec;
 
 /// The directory that CUDA images search before all others, by LD_LIBRARY_PATH
@@ -22,6 +20,9 @@ const NVIDIA_DIR: &str = "/usr/local/nvidia/lib64";
 /// The names that a program may open our driver libraries by; each is the file
 /// of its `.so.1` on the host.
 pub const SHIMS: [&str; 4] = ["libcuda.so.1", "libcuda.so", "libnvidia-ml.so.1", "libnvidia-ml.so"];
+/// The files on the host that stand behind those names.
+pub const SHIM_FILES: [&str; 2] = ["libcuda.so.1", "libnvidia-ml.so.1"];
+const MAX_PRELOAD_LIST: u64 = 64 << 10;
 const MAX_CACHE: u64 = 16 << 20;
 
 /// Why an image cannot be given a device.
@@ -39,8 +40,8 @@ pub enum ImageError {
     OldGlibc { image: String, need: String, by: String },
     #[error("{} lies on the container's mount {}: the CUDA driver library cannot be placed there; remove that mount", path.display(), mount.display())]
     Covered { path: PathBuf, mount: PathBuf },
-    #[error("the container's root filesystem cannot be read: {0}")]
-    Root(std::io::Error),
+    #[error("{} cannot be read: {source}", path.display())]
+    Io { path: PathBuf, source: std::io::Error },
 }
 
 /// One of our driver libraries and the place that it is to take in the container.
@@ -68,11 +69,10 @@ pub struct Image {
 
 /// Looks at the image below `root`, whose container is configured by `spec`.
 pub fn inspect(root: &Root, spec: &Spec) -> Result<Image, ImageError> {
-    let reader = Reader { root, at: own_path(root.as_ref()).map_err(ImageError::Root)? };
     let mut image = Image { can_preload: true, ..Image::default() };
-    let library_dir = find_c_library(&reader, &mut image)?;
-    check_program(&reader, spec, &mut image)?;
-    image.place(&reader, spec, &library_dir)?;
+    let library_dir = find_c_library(root, &mut image)?;
+    check_program(root, spec, &mut image)?;
+    image.place(root, spec, &library_dir)?;
     Ok(image)
 }
 
@@ -99,23 +99,23 @@ impl Image {
         }
     }
 
-    fn place(&mut self, reader: &Reader<'_>, spec: &Spec, library_dir: &Path) -> Result<(), ImageError> {
+    fn place(&mut self, root: &Root, spec: &Spec, library_dir: &Path) -> Result<(), ImageError> {
         for name in SHIMS {
             let path = library_dir.join(name);
             if let Some(mount) = spec.mount_above(&path) {
                 return Err(ImageError::Covered { path, mount });
             }
         }
-        let cache = LdCache::parse(&reader.read("/etc/ld.so.cache".as_ref(), MAX_CACHE).unwrap_or_default(), HOST.cache_flags);
+        let cache = LdCache::parse(&read_at(root, Path::new("/etc/ld.so.cache"), MAX_CACHE).unwrap_or_default(), HOST.cache_flags);
         for name in SHIMS {
             let listed = library_path(spec).map(|dir| dir.join(name));
             let default = HOST.library_dirs().into_iter().map(|dir| Path::new(&dir).join(name));
             for path in listed.chain(cache.find(name).cloned()).chain(default) {
-                self.take_over(reader, spec, name, &path);
+                self.take_over(root, spec, name, &path);
             }
-            self.add(name, &library_dir.join(name), reader);
+            self.add(name, &library_dir.join(name), root);
         }
-        if nvidia_dir_is_free(reader, spec) {
+        if nvidia_dir_is_free(root, spec) {
             for name in SHIMS {
                 self.placements.push(Placement { shim: shim(name), destination: Path::new(NVIDIA_DIR).join(name) });
             }
@@ -124,8 +124,8 @@ impl Image {
     }
 
     /// Puts ours over the image's own library at `path`, if there is one.
-    fn take_over(&mut self, reader: &Reader<'_>, spec: &Spec, name: &'static str, path: &Path) {
-        let Some(found) = reader.regular_file(path) else { return };
+    fn take_over(&mut self, root: &Root, spec: &Spec, name: &'static str, path: &Path) {
+        let Some(found) = root.regular_file(path) else { return };
         if let Some(mount) = spec.mount_above(path).or_else(|| spec.mount_above(&found.path)) {
             self.notes.push(format!("{} on the container's mount {} still wins over ours", path.display(), mount.display()));
             return;
@@ -141,8 +141,8 @@ impl Image {
     }
 
     /// Adds the new file `path`, unless the name is taken already.
-    fn add(&mut self, name: &'static str, path: &Path, reader: &Reader<'_>) {
-        if reader.regular_file(path).is_none() {
+    fn add(&mut self, name: &'static str, path: &Path, root: &Root) {
+        if root.regular_file(path).is_none() {
             self.push(name, path.to_owned());
         }
     }
@@ -158,9 +158,18 @@ impl Image {
     }
 }
 
+/// The image's list of preloaded libraries at `path`, and where it lies without
+/// links; an empty one where there is none.
+pub fn preload_list(root: &Root, path: &Path) -> Result<(PathBuf, String), ImageError> {
+    let Some(found) = root.regular_file(path) else { return Ok((path.to_owned(), String::new())) };
+    let mut list = Vec::new();
+    found.file.take(MAX_PRELOAD_LIST).read_to_end(&mut list).map_err(|source| ImageError::Io { path: path.to_owned(), source })?;
+    Ok((found.path, String::from_utf8_lossy(&list).into_owned()))
+}
+
 /// The library on the host that serves `name`.
 fn shim(name: &str) -> &'static str {
-    if name.starts_with("libcuda") { "libcuda.so.1" } else { "libnvidia-ml.so.1" }
+    SHIM_FILES[usize::from(!name.starts_with("libcuda"))]
 }
 
 /// The absolute directories of the container's LD_LIBRARY_PATH.
@@ -174,21 +183,21 @@ fn glibc_version(name: &str) -> Option<Vec<u32>> {
 }
 
 /// The image's library directory, from where its C library lies.
-fn find_c_library(reader: &Reader<'_>, image: &mut Image) -> Result<PathBuf, ImageError> {
+fn find_c_library(root: &Root, image: &mut Image) -> Result<PathBuf, ImageError> {
     let mut foreign = None;
     for dir in HOST.library_dirs() {
         let path = Path::new(&dir).join("libc.so.6");
-        match reader.elf(&path) {
+        match elf_at(root, &path) {
             Some(Ok(elf)) if elf.machine == HOST.machine => {
                 image.glibc = elf.defines;
-                return library_dir(reader, &path).ok_or(ImageError::NoLibc);
+                return library_dir(root, &path).ok_or(ImageError::NoLibc);
             }
             Some(Ok(_)) => foreign = Some((path, "is for another CPU architecture".to_owned())),
             Some(Err(error)) => foreign = Some((path, error.to_string())),
             None => {}
         }
     }
-    if reader.regular_file(HOST.musl_loader.as_ref()).is_some() {
+    if root.regular_file(HOST.musl_loader.as_ref()).is_some() {
         return Err(ImageError::Musl);
     }
     Err(foreign.map_or(ImageError::NoLibc, |(path, reason)| ImageError::Foreign { path, reason }))
@@ -196,16 +205,16 @@ fn find_c_library(reader: &Reader<'_>, image: &mut Image) -> Result<PathBuf, Ima
 
 /// Debian's multiarch directory where the image has it (an older release keeps
 /// libc.so.6 in /lib and everything else below /usr), else libc.so.6's own.
-fn library_dir(reader: &Reader<'_>, libc: &Path) -> Option<PathBuf> {
+fn library_dir(root: &Root, libc: &Path) -> Option<PathBuf> {
     let multiarch = PathBuf::from(format!("/usr/lib/{}", HOST.multiarch));
     let debian = libc.parent()?.ends_with(HOST.multiarch);
-    debian.then(|| reader.directory(&multiarch)).flatten().or_else(|| reader.directory(libc.parent()?))
+    debian.then(|| root.directory(&multiarch)).flatten().or_else(|| root.directory(libc.parent()?))
 }
 
 /// A program of another C library or ELF class dies of, or complains about, a
 /// preloaded library of ours.
-fn check_program(reader: &Reader<'_>, spec: &Spec, image: &mut Image) -> Result<(), ImageError> {
-    let Some((path, program)) = program(reader, spec) else { return Ok(()) };
+fn check_program(root: &Root, spec: &Spec, image: &mut Image) -> Result<(), ImageError> {
+    let Some((path, program)) = program(root, spec) else { return Ok(()) };
     match program {
         Ok(elf) if elf.interpreter.as_deref().is_some_and(|loader| loader.contains("ld-musl")) => {
             Err(ImageError::MuslProgram(path.display().to_string()))
@@ -219,20 +228,20 @@ fn check_program(reader: &Reader<'_>, spec: &Spec, image: &mut Image) -> Result<
     }
 }
 
-fn program(reader: &Reader<'_>, spec: &Spec) -> Option<(PathBuf, Result<Elf, ElfError>)> {
+fn program(root: &Root, spec: &Spec) -> Option<(PathBuf, Result<Elf, ElfError>)> {
     let name = spec.program()?;
     let candidates: Vec<PathBuf> = if name.contains('/') {
         vec![PathBuf::from(name)]
     } else {
         spec.env("PATH").unwrap_or("/usr/bin:/bin").split(':').map(|dir| Path::new(dir).join(name)).collect()
     };
-    candidates.into_iter().filter(|path| path.is_absolute()).find_map(|path| Some((path.clone(), reader.elf(&path)?)))
+    candidates.into_iter().filter(|path| path.is_absolute()).find_map(|path| Some((path.clone(), elf_at(root, &path)?)))
 }
 
 /// Whether `/usr/local/nvidia/lib64` is absent, or empty, or holds only the
 /// empty files that an earlier start of this container left, with no link and
 /// no mount on the way to it.
-fn nvidia_dir_is_free(reader: &Reader<'_>, spec: &Spec) -> bool {
+fn nvidia_dir_is_free(root: &Root, spec: &Spec) -> bool {
     let dir = Path::new(NVIDIA_DIR);
     if spec.mount_above(dir).is_some() || spec.mount_destinations().any(|mount| mount.starts_with(dir)) {
         return false;
@@ -240,80 +249,32 @@ fn nvidia_dir_is_free(reader: &Reader<'_>, spec: &Spec) -> bool {
     let mut path = PathBuf::from("/");
     for component in dir.components().skip(1) {
         path.push(component);
-        match reader.root.resolve_nofollow(&path) {
+        match root.resolve_nofollow(&path) {
             Err(_) => return true,
             Ok(handle) if fstat(&handle).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_dir()) => {}
             Ok(_) => return false,
         }
     }
-    reader.is_vacant(dir)
+    is_vacant(root, dir)
 }
 
-/// A regular file of the image.
-struct Found {
-    /// Where it lies in the image, without links.
-    path: PathBuf,
-    size: u64,
-    file: File,
+fn elf_at(root: &Root, path: &Path) -> Option<Result<Elf, ElfError>> {
+    Some(elf::read(root.regular_file(path)?.file))
 }
 
-/// Reads an image inside its root.
-struct Reader<'root> {
-    root: &'root Root,
-    /// The root's own path, as the kernel tells it.
-    at: PathBuf,
+/// At most `limit` bytes of a file.
+fn read_at(root: &Root, path: &Path, limit: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    root.regular_file(path)?.file.take(limit).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
-impl Reader<'_> {
-    /// The regular file that `path` resolves to. Its type is judged before it is
-    /// opened for reading: an image may have a FIFO or a device at any name.
-    fn regular_file(&self, path: &Path) -> Option<Found> {
-        let handle = self.root.resolve(path).ok()?;
-        let stat = fstat(&handle).ok()?;
-        if !FileType::from_raw_mode(stat.st_mode).is_file() {
-            return None;
-        }
-        let inside = self.inside(&handle)?;
-        Some(Found { path: inside, size: u64::try_from(stat.st_size).ok()?, file: handle.reopen(OpenFlags::O_RDONLY).ok()? })
-    }
-
-    /// The directory that `path` resolves to.
-    fn directory(&self, path: &Path) -> Option<PathBuf> {
-        let handle = self.root.resolve(path).ok()?;
-        let stat = fstat(&handle).ok()?;
-        FileType::from_raw_mode(stat.st_mode).is_dir().then(|| self.inside(&handle)).flatten()
-    }
-
-    fn inside(&self, handle: &pathrs::Handle) -> Option<PathBuf> {
-        let path = own_path(handle).ok()?;
-        let inside = path.strip_prefix(&self.at).ok()?;
-        Some(Path::new("/").join(inside))
-    }
-
-    fn elf(&self, path: &Path) -> Option<Result<Elf, ElfError>> {
-        Some(elf::read(self.regular_file(path)?.file))
-    }
-
-    /// At most `limit` bytes of a file.
-    fn read(&self, path: &Path, limit: u64) -> Option<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.regular_file(path)?.file.take(limit).read_to_end(&mut bytes).ok()?;
-        Some(bytes)
-    }
-
-    fn is_vacant(&self, dir: &Path) -> bool {
-        let opened = self.root.open_subpath(dir, OpenFlags::O_RDONLY | OpenFlags::O_DIRECTORY);
-        let Some(mut entries) = opened.ok().and_then(|dir| Dir::read_from(dir).ok()) else { return false };
-        entries.all(|entry| {
-            let Ok(entry) = entry else { return false };
-            let name = entry.file_name().to_string_lossy();
-            name == "." || name == ".." || self.regular_file(&dir.join(&*name)).is_some_and(|found| found.size == 0 && SHIMS.contains(&&*name))
-        })
-    }
-}
-
-/// The path that the kernel gives an open file.
-fn own_path(fd: impl std::os::fd::AsFd) -> std::io::Result<PathBuf> {
-    use std::os::fd::AsRawFd;
-    std::fs::read_link(format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd()))
+fn is_vacant(root: &Root, dir: &Path) -> bool {
+    let opened = root.open_directory(dir).ok().and_then(|dir| Dir::read_from(dir).ok());
+    let Some(mut entries) = opened else { return false };
+    entries.all(|entry| {
+        let Ok(entry) = entry else { return false };
+        let name = entry.file_name().to_string_lossy();
+        name == "." || name == ".." || root.regular_file(&dir.join(&*name)).is_some_and(|found| found.size == 0 && SHIMS.contains(&&*name))
+    })
 }

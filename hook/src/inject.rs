@@ -1,7 +1,5 @@
 //! From a request to the edits: the steps that every route shares.
 
-use pathrs::Root;
-
 use crate::assemble::{self, Assembled, assembled};
 use crate::closure::libc_needs;
 use crate::discover::{Device, discover};
@@ -12,6 +10,7 @@ use crate::image::{self, Image};
 use crate::layout::{Layout, PRELOAD};
 use crate::policy::Policy;
 use crate::request::{Selection, select};
+use crate::root::Root;
 use crate::spec::Spec;
 
 /// What the host contributes, whatever the image is.

@@ -27,6 +27,8 @@ pub struct Layout {
     pub library_dir: PathBuf,
     /// The assembled driver closures are in `drivers` below it: `/var/lib/pumice`.
     pub state_dir: PathBuf,
+    /// Files that live as long as a hook: `/run/pumice`.
+    pub run_dir: PathBuf,
     /// The policy: `/etc/pumice/config.toml`.
     pub config: PathBuf,
 }
@@ -47,6 +49,7 @@ impl Layout {
             proc_nvidia: root.join("proc/driver/nvidia"),
             library_dir: root.join("usr/lib/pumice"),
             state_dir: root.join("var/lib/pumice"),
+            run_dir: root.join("run/pumice"),
             config: root.join("etc/pumice/config.toml"),
         }
     }
@@ -59,6 +62,7 @@ impl Layout {
             ("--host-root", &self.host_root, Path::new("/")),
             ("--library-dir", &self.library_dir, &usual.library_dir),
             ("--state-dir", &self.state_dir, &usual.state_dir),
+            ("--run-dir", &self.run_dir, &usual.run_dir),
             ("--config", &self.config, &usual.config),
             ("--dev", &self.dev, &usual.dev),
             ("--sys", &self.sys, &usual.sys),

@@ -5,7 +5,7 @@
 //! the image, [`edits`] turns both into plain data, and the routes
 //! ([`precreate`], [`runtime`], [`cdi`], [`live`]) are the only writers.
 //! `README.md` in this room is the code map.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod arch;
 pub mod assemble;
@@ -22,13 +22,16 @@ pub mod image;
 pub mod inject;
 pub mod layout;
 pub mod ldcache;
+pub mod live;
 pub mod log;
 pub mod manifest;
 pub mod policy;
 pub mod precreate;
 pub mod render;
 pub mod request;
+pub mod root;
 pub mod runtime;
 pub mod spec;
+mod sys;
 
 pub use error::Error;

@@ -9,12 +9,18 @@ use std::process::ExitCode;
 use clap::Parser;
 use pumice::cli::{Cdi, Cli, Command};
 use pumice::configuration::Host;
+use pumice::live::LiveError;
 use pumice::log::Log;
 use pumice::policy::Policy;
-use pumice::{Error, assemble, cdi, discover, precreate, runtime};
+use pumice::request::Route;
+use pumice::{Error, assemble, cdi, discover, live, precreate, runtime};
+
+/// The name under which Docker looks for the hook behind `--gpus`.
+const DOCKER_HOOK: &str = "nvidia-container-runtime-hook";
 
 fn main() -> ExitCode {
-    let cli = Cli::parse_from(arguments());
+    let (args, route) = arguments();
+    let cli = Cli::parse_from(args);
     let layout = cli.paths.layout();
     let host = match Policy::load(&layout.config) {
         Ok(policy) => Host { layout, log: Log { file: policy.log.file.clone() }, policy },
@@ -23,8 +29,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match run(&host, cli.command) {
+    match run(&host, cli.command, route) {
         Ok(()) => ExitCode::SUCCESS,
+        // The other process has said why.
+        Err(Error::Live(LiveError::Reported)) => ExitCode::FAILURE,
         Err(error) => {
             host.log.error(&error.to_string());
             ExitCode::FAILURE
@@ -32,21 +40,29 @@ fn main() -> ExitCode {
     }
 }
 
-/// The arguments, with the sub-command that the program's own name stands for.
-fn arguments() -> Vec<OsString> {
+/// The arguments, with the sub-command that the program's own name stands for,
+/// and the door by which a hook's containers come.
+fn arguments() -> (Vec<OsString>, Route) {
     let mut args: Vec<OsString> = std::env::args_os().collect();
     let name = args.first().map(Path::new).and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
-    if name == "pumice-runtime" {
-        args.insert(1, "runtime".into());
+    let (command, route) = match name {
+        "pumice-runtime" => (Some("runtime"), Route::Runtime),
+        DOCKER_HOOK => (Some("hook"), Route::DockerGpus),
+        _ => (None, Route::EveryContainer),
+    };
+    if let Some(command) = command {
+        args.insert(1, command.into());
     }
-    args
+    (args, route)
 }
 
-fn run(host: &Host, command: Command) -> Result<(), Error> {
+fn run(host: &Host, command: Command, route: Route) -> Result<(), Error> {
     match command {
         Command::Precreate => precreate::run(host, std::io::stdin().lock(), std::io::stdout().lock()),
         Command::Runtime { args } => Err(runtime::run(host, &args)),
         Command::Cdi(command) => run_cdi(host, command),
+        Command::Hook { stage } => Ok(live::run(host, &stage, route, std::io::stdin().lock())?),
+        Command::EnterContainer => Ok(live::worker::run(host, std::io::stdin().lock())?),
         Command::Assemble => assemble_all(host),
     }
 }

@@ -2,6 +2,8 @@
 //! configuration alone, before anything of the host is read: a container that
 //! did not ask costs nothing more.
 
+use serde::{Deserialize, Serialize};
+
 use crate::discover::{Device, Inventory, SOFTWARE};
 use crate::layout::CONTAINER_DRIVERS;
 use crate::policy::{Devices, Environment, Policy, Software};
@@ -14,7 +16,7 @@ const VISIBLE_DEVICES: &str = "NVIDIA_VISIBLE_DEVICES";
 const KUBERNETES: [&str; 2] = ["io.kubernetes.cri", "io.kubernetes.pod"];
 
 /// By which door a container came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Route {
     /// A hook that sees every container of the engine.
     EveryContainer,

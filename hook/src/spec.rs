@@ -83,6 +83,13 @@ impl Spec {
         above.max_by_key(|destination| destination.components().count()).map(Path::to_owned)
     }
 
+    /// Whether the container's /dev is the file system that the runtime makes,
+    /// or a directory of the image, and not a volume.
+    pub fn dev_is_the_runtimes(&self) -> bool {
+        let mut dev = self.mounts().filter(|mount| mount.get("destination").and_then(Value::as_str) == Some("/dev"));
+        dev.all(|mount| mount.get("type").and_then(Value::as_str) == Some("tmpfs"))
+    }
+
     /// Whether the container gets a user namespace of its own.
     pub fn has_user_namespace(&self) -> bool {
         let namespaces = self.value.pointer("/linux/namespaces").and_then(Value::as_array);
