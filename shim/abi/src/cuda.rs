@@ -76,6 +76,8 @@ macro_rules! handles {
     };
 }
 
+pub(crate) use {enumerations, handles};
+
 handles! {
     /// A context of one device.
     CUcontext

@@ -8,12 +8,16 @@ pub mod cuda;
 mod driver_api;
 pub mod error;
 pub mod identity;
+pub mod nvml;
+mod nvml_api;
+pub mod nvml_error;
 pub mod out;
 pub mod persona;
 pub mod trace;
 
 pub use error::CUerror;
-pub use out::{NullPointer, Out, OutSlice};
+pub use nvml_error::NvmlError;
+pub use out::{InOut, NullPointer, Out, OutSlice};
 
 /// What a driver entry point hands back to C: 0 for success, else a [`CUerror`].
 ///
@@ -21,4 +25,12 @@ pub use out::{NullPointer, Out, OutSlice};
 /// because `CUerror` is a transparent non-zero integer.
 pub type CUresult = Result<(), CUerror>;
 
+/// What an NVML entry point hands back to C: 0 for success, else an [`NvmlError`].
+#[allow(
+    non_camel_case_types,
+    reason = "NVIDIA's name, so that it can be found"
+)]
+pub type nvmlReturn_t = Result<(), NvmlError>;
+
+const _: () = assert!(size_of::<nvmlReturn_t>() == size_of::<u32>());
 const _: () = assert!(size_of::<CUresult>() == size_of::<u32>());

@@ -41,6 +41,44 @@ impl<T> Out<T> {
     }
 }
 
+/// A value of the caller's that is read and then replaced, such as a count or a
+/// structure whose first word says which version of it the caller knows.
+#[derive(Debug)]
+pub struct InOut<T>(Out<T>);
+
+impl<T> InOut<T> {
+    /// Takes a caller's pointer.
+    ///
+    /// # Errors
+    /// [`NullPointer`] if `pointer` is null.
+    ///
+    /// # Safety
+    /// A pointer that is not null must be valid for reading and writing one `T`.
+    pub unsafe fn from_ptr(pointer: *mut T) -> Result<Self, NullPointer> {
+        // SAFETY: the caller's promise covers writing.
+        unsafe { Out::from_ptr(pointer) }.map(Self)
+    }
+
+    /// The value as the caller left it.
+    #[must_use]
+    pub fn read(&self) -> T
+    where
+        T: Copy,
+    {
+        // SAFETY: `from_ptr`'s caller promised a readable, non-null pointer;
+        // C callers may hand one that is not aligned.
+        unsafe { self.0.0.read_unaligned() }
+    }
+
+    /// Replaces the value; the trace shows it.
+    pub fn write(self, value: T)
+    where
+        T: Debug,
+    {
+        self.0.write(value);
+    }
+}
+
 /// The caller's place for `len` values of type `T`.
 #[derive(Debug)]
 pub struct OutSlice<T> {
