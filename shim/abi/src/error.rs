@@ -189,9 +189,7 @@ mod tests {
         assert_eq!(status(Ok(())), 0);
         assert_eq!(status(Err(CUerror::NO_DEVICE)), 100);
         // SAFETY: `CUresult` is transparent over a non-zero u32 with a niche.
-        assert_eq!(
-            unsafe { std::mem::transmute::<CUresult, u32>(Err(CUerror::UNKNOWN)) },
-            999
-        );
+        let seen = unsafe { std::mem::transmute::<CUresult, u32>(Err(CUerror::UNKNOWN)) };
+        assert_eq!(seen, 999);
     }
 }

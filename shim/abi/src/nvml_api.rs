@@ -4,7 +4,8 @@
 //! the tests a loader that runs the same test on this library or NVIDIA's, and
 //! the coverage page its rows.
 //!
-//! `always` modules may be called before `nvmlInit`, `initialized` ones not.
+//! The functions of an `always` module may be called before `nvmlInit`, those of
+//! an `initialized` one not.
 //! `also` is another symbol of the same meaning and the same arguments. The one
 //! function under `text` returns a string. The names under `unsupported` have no
 //! meaning here: they are exported and return `NVML_ERROR_NOT_SUPPORTED`, which
@@ -15,15 +16,15 @@
 macro_rules! nvml_api {
     ($($apply:tt)+) => {
         $($apply)+! {
-            always mod initialization {
+            mod initialization: always {
                 fn nvmlInit_v2() also nvmlInit;
                 fn nvmlInitWithFlags(flags: u32);
                 fn nvmlShutdown();
             }
-            always mod version {
+            mod version: always {
                 fn nvmlSystemGetNVMLVersion(version: *mut c_char, length: u32);
             }
-            initialized mod system {
+            mod system: initialized {
                 fn nvmlSystemGetDriverVersion(version: *mut c_char, length: u32);
                 fn nvmlSystemGetCudaDriverVersion_v2(cudaDriverVersion: *mut i32) also nvmlSystemGetCudaDriverVersion;
                 fn nvmlSystemGetDriverBranch(branchInfo: *mut nvmlSystemDriverBranchInfo_v1_t, length: u32);
@@ -34,7 +35,7 @@ macro_rules! nvml_api {
                 fn nvmlGetExcludedDeviceCount(deviceCount: *mut u32) also nvmlGetBlacklistDeviceCount;
                 fn nvmlGetExcludedDeviceInfoByIndex(index: u32, info: *mut c_void) also nvmlGetBlacklistDeviceInfoByIndex;
             }
-            initialized mod device {
+            mod device: initialized {
                 fn nvmlDeviceGetCount_v2(deviceCount: *mut u32) also nvmlDeviceGetCount;
                 fn nvmlDeviceGetHandleByIndex_v2(index: u32, device: *mut nvmlDevice_t) also nvmlDeviceGetHandleByIndex;
                 fn nvmlDeviceGetHandleBySerial(serial: *const c_char, device: *mut nvmlDevice_t);
@@ -66,12 +67,12 @@ macro_rules! nvml_api {
                 fn nvmlDeviceGetDisplayMode(device: nvmlDevice_t, display: *mut nvmlEnableState_t);
                 fn nvmlDeviceGetDisplayActive(device: nvmlDevice_t, isActive: *mut nvmlEnableState_t);
             }
-            initialized mod memory {
+            mod memory: initialized {
                 fn nvmlDeviceGetMemoryInfo(device: nvmlDevice_t, memory: *mut nvmlMemory_t);
                 fn nvmlDeviceGetMemoryInfo_v2(device: nvmlDevice_t, memory: *mut nvmlMemory_v2_t);
                 fn nvmlDeviceGetBAR1MemoryInfo(device: nvmlDevice_t, bar1Memory: *mut nvmlBAR1Memory_t);
             }
-            initialized mod thermal {
+            mod thermal: initialized {
                 fn nvmlDeviceGetTemperature(device: nvmlDevice_t, sensorType: nvmlTemperatureSensors_t, temp: *mut u32);
                 fn nvmlDeviceGetTemperatureV(device: nvmlDevice_t, temperature: *mut nvmlTemperature_v1_t);
                 fn nvmlDeviceGetTemperatureThreshold(device: nvmlDevice_t, thresholdType: nvmlTemperatureThresholds_t, temp: *mut u32);
@@ -82,7 +83,7 @@ macro_rules! nvml_api {
                 fn nvmlDeviceGetFanSpeedRPM(device: nvmlDevice_t, fanSpeed: *mut nvmlFanSpeedInfo_v1_t);
                 fn nvmlDeviceGetMinMaxFanSpeed(device: nvmlDevice_t, minSpeed: *mut u32, maxSpeed: *mut u32);
             }
-            initialized mod power {
+            mod power: initialized {
                 fn nvmlDeviceGetPowerUsage(device: nvmlDevice_t, power: *mut u32);
                 fn nvmlDeviceGetPowerManagementMode(device: nvmlDevice_t, mode: *mut nvmlEnableState_t);
                 fn nvmlDeviceGetPowerManagementLimit(device: nvmlDevice_t, limit: *mut u32);
@@ -91,14 +92,14 @@ macro_rules! nvml_api {
                 fn nvmlDeviceGetEnforcedPowerLimit(device: nvmlDevice_t, limit: *mut u32);
                 fn nvmlDeviceGetTotalEnergyConsumption(device: nvmlDevice_t, energy: *mut u64);
             }
-            initialized mod clock {
+            mod clock: initialized {
                 fn nvmlDeviceGetClockInfo(device: nvmlDevice_t, type_: nvmlClockType_t, clock: *mut u32);
                 fn nvmlDeviceGetMaxClockInfo(device: nvmlDevice_t, type_: nvmlClockType_t, clock: *mut u32);
                 fn nvmlDeviceGetClock(device: nvmlDevice_t, clockType: nvmlClockType_t, clockId: nvmlClockId_t, clockMHz: *mut u32);
                 fn nvmlDeviceGetSupportedMemoryClocks(device: nvmlDevice_t, count: *mut u32, clocksMHz: *mut u32);
                 fn nvmlDeviceGetSupportedGraphicsClocks(device: nvmlDevice_t, memoryClockMHz: u32, count: *mut u32, clocksMHz: *mut u32);
             }
-            initialized mod link {
+            mod link: initialized {
                 fn nvmlDeviceGetBusType(device: nvmlDevice_t, type_: *mut nvmlBusType_t);
                 fn nvmlDeviceGetCurrPcieLinkGeneration(device: nvmlDevice_t, currLinkGen: *mut u32);
                 fn nvmlDeviceGetCurrPcieLinkWidth(device: nvmlDevice_t, currLinkWidth: *mut u32);
@@ -108,11 +109,11 @@ macro_rules! nvml_api {
                 fn nvmlDeviceGetPcieSpeed(device: nvmlDevice_t, pcieSpeed: *mut u32);
                 fn nvmlDeviceGetPcieReplayCounter(device: nvmlDevice_t, value: *mut u32);
             }
-            initialized mod utilization {
+            mod utilization: initialized {
                 fn nvmlDeviceGetUtilizationRates(device: nvmlDevice_t, utilization: *mut nvmlUtilization_t);
                 fn nvmlDeviceGetProcessUtilization(device: nvmlDevice_t, utilization: *mut nvmlProcessUtilizationSample_t, processSamplesCount: *mut u32, lastSeenTimeStamp: u64);
             }
-            initialized mod process {
+            mod process: initialized {
                 fn nvmlDeviceGetComputeRunningProcesses(device: nvmlDevice_t, infoCount: *mut u32, infos: *mut nvmlProcessInfo_v1_t);
                 fn nvmlDeviceGetComputeRunningProcesses_v3(device: nvmlDevice_t, infoCount: *mut u32, infos: *mut nvmlProcessInfo_v2_t) also nvmlDeviceGetComputeRunningProcesses_v2;
                 fn nvmlDeviceGetGraphicsRunningProcesses(device: nvmlDevice_t, infoCount: *mut u32, infos: *mut nvmlProcessInfo_v1_t);
@@ -121,14 +122,14 @@ macro_rules! nvml_api {
                 fn nvmlDeviceGetMPSComputeRunningProcesses_v3(device: nvmlDevice_t, infoCount: *mut u32, infos: *mut nvmlProcessInfo_v2_t) also nvmlDeviceGetMPSComputeRunningProcesses_v2;
                 fn nvmlDeviceGetRunningProcessDetailList(device: nvmlDevice_t, plist: *mut nvmlProcessDetailList_v1_t);
             }
-            initialized mod event {
+            mod event: initialized {
                 fn nvmlEventSetCreate(set: *mut nvmlEventSet_t);
                 fn nvmlEventSetFree(set: nvmlEventSet_t);
                 fn nvmlEventSetWait_v2(set: nvmlEventSet_t, data: *mut nvmlEventData_t, timeoutms: u32) also nvmlEventSetWait;
                 fn nvmlDeviceGetSupportedEventTypes(device: nvmlDevice_t, eventTypes: *mut u64);
                 fn nvmlDeviceRegisterEvents(device: nvmlDevice_t, eventTypes: u64, set: nvmlEventSet_t);
             }
-            initialized mod field {
+            mod field: initialized {
                 fn nvmlDeviceGetFieldValues(device: nvmlDevice_t, valuesCount: i32, values: *mut nvmlFieldValue_t);
             }
             text { nvmlErrorString }

@@ -115,10 +115,8 @@ mod tests {
         for (result, number) in [(Ok(()), 0), (Err(NvmlError::UNKNOWN), 999)] {
             assert_eq!(status(result), number);
             // SAFETY: `nvmlReturn_t` is transparent over a non-zero u32 with a niche.
-            assert_eq!(
-                unsafe { std::mem::transmute::<nvmlReturn_t, u32>(result) },
-                number
-            );
+            let seen = unsafe { std::mem::transmute::<nvmlReturn_t, u32>(result) };
+            assert_eq!(seen, number);
         }
     }
 }

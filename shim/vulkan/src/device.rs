@@ -5,14 +5,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use ash::{ext, vk};
-use serde::Serialize;
 
 use crate::cache::PipelineCache;
 use crate::debug::trace;
 use crate::error::{At, Error};
-use crate::host_memory;
 use crate::memory::Pools;
-use crate::physical_device::{Kind, PhysicalDevice};
+use crate::physical_device::{MemoryBudget, PhysicalDevice};
 use crate::queue::{Family, QueueState};
 use crate::recorder::CommandSlots;
 use crate::timestamp::TimestampSlots;
@@ -29,14 +27,6 @@ pub struct Device {
     pools: Pools,
     pipeline_cache: PipelineCache,
     host_import: Option<ext::external_memory_host::Device>,
-}
-
-/// Device memory, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct MemoryBudget {
-    pub total: u64,
-    /// What this process could still allocate.
-    pub free: u64,
 }
 
 /// More queues than this are not asked for: each costs its driver memory, and
@@ -91,32 +81,12 @@ impl Device {
     /// Total and free memory: the driver's own account
     /// (`VK_EXT_memory_budget`), or on a CPU the host's.
     pub fn memory_budget(&self) -> MemoryBudget {
-        let total = self.physical.memory_total();
-        let free = if self.physical.kind() == Kind::Cpu {
-            host_memory::available().unwrap_or(total)
-        } else {
-            self.heap_free().unwrap_or(total)
-        };
-        let ours = self.pools.allocated();
+        let budget = self.physical.heap_budget(self.pools.device_heap());
+        let left = budget.total.saturating_sub(self.pools.allocated());
         MemoryBudget {
-            total,
-            free: free.min(total.saturating_sub(ours)),
+            free: budget.free.min(left),
+            ..budget
         }
-    }
-
-    fn heap_free(&self) -> Option<u64> {
-        if !self.physical.features().memory_budget {
-            return None;
-        }
-        let mut budget = vk::PhysicalDeviceMemoryBudgetPropertiesEXT::default();
-        let mut head = vk::PhysicalDeviceMemoryProperties2::default().push_next(&mut budget);
-        let instance = self.physical.instance().raw();
-        // SAFETY: the device is this instance's and offers the extension.
-        unsafe {
-            instance.get_physical_device_memory_properties2(self.physical.handle(), &mut head)
-        };
-        let heap = self.pools.device_heap();
-        Some(budget.heap_budget[heap].saturating_sub(budget.heap_usage[heap]))
     }
 
     /// Waits until all queues are idle.

@@ -39,7 +39,7 @@ mod sync;
 mod timeline;
 mod timestamp;
 
-pub use device::{Device, MemoryBudget};
+pub use device::Device;
 pub use driver::{Enumeration, enumerate, enumerate_all};
 pub use error::{Error, ResultCode};
 pub use features::{
@@ -48,7 +48,9 @@ pub use features::{
 };
 pub use limits::{Limits, Subgroup};
 pub use memory::{Allocation, HostAccess, Placement, Slice};
-pub use physical_device::{Driver, Drm, Kind, NodeNumber, PciAddress, PhysicalDevice};
+pub use physical_device::{
+    Driver, Drm, Kind, MemoryBudget, NodeNumber, PciAddress, PhysicalDevice,
+};
 pub use pipeline::{Pipeline, PipelineDescription};
 pub use queue::Queue;
 pub use recorder::{Commands, Pattern, Recorder, Rows};

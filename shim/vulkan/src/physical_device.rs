@@ -108,6 +108,14 @@ pub struct NodeNumber {
     pub minor: i64,
 }
 
+/// Device memory, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MemoryBudget {
+    pub total: u64,
+    /// What this process could still allocate.
+    pub free: u64,
+}
+
 impl PhysicalDevice {
     pub(crate) fn new(
         instance: &Arc<Instance>,
@@ -243,6 +251,37 @@ impl PhysicalDevice {
     /// Bytes of device-local memory; on a CPU, what this process may use.
     pub fn memory_total(&self) -> u64 {
         self.0.memory_total
+    }
+
+    /// Total and free memory, without opening the device.
+    pub fn memory_budget(&self) -> MemoryBudget {
+        self.heap_budget(largest_local_heap(&self.0.memory))
+    }
+
+    /// The same where `heap` is the one that device memory is taken from.
+    pub(crate) fn heap_budget(&self, heap: usize) -> MemoryBudget {
+        let total = self.memory_total();
+        let free = if self.kind() == Kind::Cpu {
+            host_memory::available()
+        } else {
+            self.heap_free(heap)
+        };
+        MemoryBudget {
+            total,
+            free: free.unwrap_or(total).min(total),
+        }
+    }
+
+    fn heap_free(&self, heap: usize) -> Option<u64> {
+        if !self.features().memory_budget {
+            return None;
+        }
+        let mut budget = vk::PhysicalDeviceMemoryBudgetPropertiesEXT::default();
+        let mut head = vk::PhysicalDeviceMemoryProperties2::default().push_next(&mut budget);
+        let instance = self.instance().raw();
+        // SAFETY: the device is this instance's and offers the extension.
+        unsafe { instance.get_physical_device_memory_properties2(self.handle(), &mut head) };
+        Some(budget.heap_budget[heap].saturating_sub(budget.heap_usage[heap]))
     }
 
     /// Whether [`crate::Device::open`] would accept the device, and if not why.
@@ -477,12 +516,19 @@ impl From<vk::PhysicalDeviceType> for Kind {
     }
 }
 
+/// The heap that holds the device's memory.
+fn largest_local_heap(memory: &vk::PhysicalDeviceMemoryProperties) -> usize {
+    let heaps = memory.memory_heaps_as_slice();
+    let local = (0..heaps.len()).filter(|&heap| {
+        heaps[heap]
+            .flags
+            .contains(vk::MemoryHeapFlags::DEVICE_LOCAL)
+    });
+    local.max_by_key(|&heap| heaps[heap].size).unwrap_or(0)
+}
+
 fn memory_total(memory: &vk::PhysicalDeviceMemoryProperties, kind: Kind) -> u64 {
-    let local = memory
-        .memory_heaps_as_slice()
-        .iter()
-        .filter(|h| h.flags.contains(vk::MemoryHeapFlags::DEVICE_LOCAL));
-    let heap = local.map(|heap| heap.size).max().unwrap_or(0);
+    let heap = memory.memory_heaps[largest_local_heap(memory)].size;
     match (kind, host_memory::limit()) {
         (Kind::Cpu, Some(limit)) => heap.min(limit),
         _ => heap,
