@@ -10,7 +10,7 @@ use crate::cache::PipelineCache;
 use crate::debug::trace;
 use crate::error::{At, Error};
 use crate::memory::Pools;
-use crate::physical_device::{MemoryBudget, PhysicalDevice};
+use crate::physical_device::{Kind, MemoryBudget, PhysicalDevice};
 use crate::queue::{Family, QueueState};
 use crate::recorder::CommandSlots;
 use crate::timestamp::TimestampSlots;
@@ -82,7 +82,10 @@ impl Device {
     /// (`VK_EXT_memory_budget`), or on a CPU the host's.
     pub fn memory_budget(&self) -> MemoryBudget {
         let budget = self.physical.heap_budget(self.pools.device_heap());
-        let left = budget.total.saturating_sub(self.pools.allocated());
+        let left = match self.physical.kind() {
+            Kind::Cpu => self.pools.host_free(),
+            _ => self.pools.untaken(),
+        };
         MemoryBudget {
             free: budget.free.min(left),
             ..budget

@@ -38,6 +38,8 @@ pub(crate) struct Pools {
     byte_table: Mutex<Option<Block>>,
     /// Bytes of the device's heap that blocks hold.
     allocated: AtomicU64,
+    /// On a CPU: the most host memory that was ever seen available.
+    most_available: AtomicU64,
 }
 
 /// A block that several allocations share.
@@ -102,6 +104,7 @@ impl Pools {
             shared: Mutex::default(),
             byte_table: Mutex::default(),
             allocated: AtomicU64::new(0),
+            most_available: AtomicU64::new(0),
         })
     }
 
@@ -110,9 +113,24 @@ impl Pools {
         self.kinds.of(Placement::Device).heap
     }
 
-    /// Bytes of that heap that are taken here.
-    pub fn allocated(&self) -> u64 {
-        self.allocated.load(Ordering::Relaxed)
+    /// What of the device's heap is not taken here.
+    pub fn untaken(&self) -> u64 {
+        self.heaps[self.device_heap()].saturating_sub(self.allocated.load(Ordering::Relaxed))
+    }
+
+    /// On a CPU, what could still be allocated and also touched. Memory that
+    /// is allocated and not touched yet counts as available with the host, so
+    /// allocations are taken off the most that was ever available.
+    pub fn host_free(&self) -> u64 {
+        let Some(now) = host_memory::available() else {
+            return self.untaken();
+        };
+        let most = self
+            .most_available
+            .fetch_max(now, Ordering::Relaxed)
+            .max(now);
+        let allocated = self.allocated.load(Ordering::Relaxed);
+        now.min(most.saturating_sub(allocated)).min(self.untaken())
     }
 
     pub fn allocate(
@@ -202,15 +220,16 @@ impl Pools {
     /// memory is promised without being there, and the process would be
     /// killed when it is touched.
     fn check_room(&self, size: u64, kind: MemoryKind) -> Result<(), Error> {
-        let heap = self.heaps[kind.heap];
-        let taken = if self.is_cpu { self.allocated() } else { 0 };
-        let available = || host_memory::available().unwrap_or(u64::MAX);
-        if size > heap.saturating_sub(taken)
-            || (self.is_cpu && size >= WORTH_A_LOOK && size > available())
-        {
-            return Err(out_of_memory(size));
+        let too_large = match self.is_cpu {
+            false => size > self.heaps[kind.heap],
+            true if size < WORTH_A_LOOK => size > self.untaken(),
+            true => size > self.host_free(),
+        };
+        if too_large {
+            Err(out_of_memory(size))
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
     /// # Safety
