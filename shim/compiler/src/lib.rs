@@ -7,7 +7,15 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cfg;
 pub mod fatbin;
 pub mod front;
 pub mod ir;
+pub mod pass;
+mod source;
+pub mod ssa;
+pub mod translate;
+pub mod verify;
 mod words;
+
+pub use source::ModuleSource;

@@ -471,10 +471,8 @@ fn scan_body(text: &str, start: usize) -> Result<SkippedBody, Error> {
                 at = skip_string(bytes, at);
                 continue;
             }
-            b'/' => {
-                at = skip_comment(bytes, at);
-                continue;
-            }
+            // A declaration may follow a comment: look there too.
+            b'/' => at = skip_comment(bytes, at) - 1,
             _ => {}
         }
         at += 1;
@@ -582,7 +580,8 @@ mod tests {
     fn memory_declared_in_bodies_is_found_without_parsing_them() {
         let index = indexed(
             ".entry k() { // } {\n .reg .b32 %r<2>; .shared .align 16 .b8 s[64];
-               { .local .align 8 .b8 l[40]; } /* .shared .b8 no[1]; } */
+               // demoted variable
+               .shared .b8 d[4]; { .local .align 8 .b8 l[40]; } /* .shared .b8 no[1]; } */
                .pragma \"no}unroll\"; @garbage? $$ ; }
              .entry after() { ret; }",
         );
@@ -592,7 +591,7 @@ mod tests {
             .iter()
             .map(|v| (&*v.name, v.size()))
             .collect();
-        assert_eq!(names, [("s", 64), ("l", 40)]);
+        assert_eq!(names, [("s", 64), ("d", 4), ("l", 40)]);
         assert_eq!(k.local_bytes(), 40);
         assert!(index.function("after").is_some());
     }

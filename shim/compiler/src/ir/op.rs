@@ -445,6 +445,14 @@ ops! {
     Parameter(u32) = "param";
     /// `() -> b64`: the address of the module's variable with this number.
     Global(u32) = "global";
+    /// `() -> b64`: the global address of this thread's local memory.
+    Scratch = "scratch";
+    /// `(b64) -> b64`: an address of this space as a generic one.
+    ToGeneric(Space) = "togeneric";
+    /// `(b64) -> b64`: a generic address as one of this space.
+    FromGeneric(Space) = "fromgeneric";
+    /// `(b64) -> b1`: whether a generic address lies in this space.
+    IsSpace(Space) = "isspace";
     /// `(address) -> T…`
     Load(Access) = "load";
     /// `(address, T…) -> ()`

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod census;
 mod library;
 mod text;
 
@@ -37,6 +38,15 @@ enum Command {
     },
     /// Prints a module's table of contents: kernels, parameters, sizes, limits.
     Index { file: PathBuf },
+    /// Compiles every kernel of PTX files or libraries and groups failures.
+    Census {
+        files: Vec<PathBuf>,
+        /// The architecture to take from libraries: 61 for sm_61.
+        #[arg(long)]
+        sm: Option<u32>,
+    },
+    /// Prints the IR of one kernel.
+    Ir { file: PathBuf, kernel: String },
     /// Parses every body of every file and reports errors and speed.
     Parse { files: Vec<PathBuf> },
 }
@@ -46,6 +56,8 @@ fn main() -> ExitCode {
         Command::List { library } => library::list(&library),
         Command::Extract { library, sm, out } => library::extract(&library, sm, &out),
         Command::Index { file } => text::index(&file),
+        Command::Census { files, sm } => census::run(&files, sm),
+        Command::Ir { file, kernel } => text::ir(&file, &kernel),
         Command::Parse { files } => text::parse(&files),
     };
     match outcome {

@@ -4,7 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use compiler::ModuleSource;
 use compiler::front::{self, Function};
+use compiler::translate::translate;
 
 use crate::Outcome;
 
@@ -38,6 +40,14 @@ fn print_function(out: &mut impl Write, function: &Function) -> std::io::Result<
         function.local_bytes(),
         function.limits.maxntid
     )
+}
+
+/// Prints the IR of one kernel.
+pub fn ir(file: &Path, kernel: &str) -> Outcome {
+    let source = ModuleSource::new(std::fs::read_to_string(file)?)?;
+    let function = translate(&source, kernel)?;
+    write!(std::io::stdout().lock(), "{function}")?;
+    Ok(())
 }
 
 /// Parses every body; fails if any does not parse.

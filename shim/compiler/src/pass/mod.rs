@@ -1,0 +1,43 @@
+//! Transformations of a [`Function`](crate::ir::Function), each a verb that
+//! leaves a valid function behind.
+
+mod eliminate_dead_code;
+mod remove_redundant_parameters;
+mod remove_unreachable_blocks;
+
+pub use eliminate_dead_code::eliminate_dead_code;
+pub use remove_redundant_parameters::remove_redundant_parameters;
+pub use remove_unreachable_blocks::remove_unreachable_blocks;
+
+use crate::ir::{Function, Value};
+
+/// Replaces every use of a value by what it stands for.
+pub(crate) fn replace_uses(function: &mut Function, replacement: &[Value]) {
+    for block in &mut function.blocks {
+        for instruction in &mut block.instructions {
+            for argument in &mut instruction.arguments {
+                *argument = replacement[argument.index()];
+            }
+        }
+        let replace = |value: &mut Value| *value = replacement[value.index()];
+        block.terminator.for_each_value_mut(replace);
+    }
+}
+
+/// Removes the block parameters that `keep` refuses, and the arguments passed
+/// for them.
+pub(crate) fn retain_parameters(function: &mut Function, keep: impl Fn(Value) -> bool) {
+    let kept: Vec<Vec<bool>> = function
+        .blocks
+        .iter()
+        .map(|block| block.parameters.iter().map(|&p| keep(p)).collect())
+        .collect();
+    for (block, kept_here) in function.blocks.iter_mut().zip(&kept) {
+        let mut keep = kept_here.iter();
+        block.parameters.retain(|_| keep.next() == Some(&true));
+        for edge in block.terminator.edges_mut() {
+            let mut keep = kept[edge.block.index()].iter();
+            edge.arguments.retain(|_| keep.next() == Some(&true));
+        }
+    }
+}
