@@ -18,8 +18,6 @@ use crate::timestamp::TimestampSlots;
 /// A device that is open. Shared by all threads; whatever is created on it
 /// holds it open.
 pub struct Device {
-    raw: ash::Device,
-    physical: PhysicalDevice,
     families: Vec<Family>,
     queues: Vec<Mutex<QueueState>>,
     command_slots: CommandSlots,
@@ -27,6 +25,19 @@ pub struct Device {
     pools: Pools,
     pipeline_cache: PipelineCache,
     host_import: Option<ext::external_memory_host::Device>,
+    /// Fields are dropped in this order: the device, then its instance.
+    raw: Raw,
+    physical: PhysicalDevice,
+}
+
+/// Owns the `VkDevice`, also while [`Device::open`] may still fail.
+struct Raw(ash::Device);
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // SAFETY: everything that was created on the device is destroyed.
+        unsafe { self.0.destroy_device(None) }
+    }
 }
 
 /// More queues than this are not asked for: each costs its driver memory, and
@@ -39,14 +50,14 @@ impl Device {
     pub fn open(physical: &PhysicalDevice) -> Result<Arc<Device>, Error> {
         physical.suitability()?;
         let families = Family::choose(physical.queue_families(), QUEUES);
-        let raw = create(physical, &families)?;
+        let raw = Raw(create(physical, &families)?);
         trace!(
             "{}: open, {} queues",
             physical.name(),
             families.iter().map(|f| f.count).sum::<u32>()
         );
         let queues = families.iter().enumerate().flat_map(|(index, family)| {
-            let raw = &raw;
+            let raw = &raw.0;
             (0..family.count).map(move |n| {
                 // SAFETY: the device was created with `count` queues of this family.
                 Mutex::new(QueueState::new(
@@ -56,14 +67,14 @@ impl Device {
             })
         });
         let queues = queues.collect();
-        let pools = Pools::new(physical, &raw)?;
+        let pools = Pools::new(physical, &raw.0)?;
         let host_import = physical
             .features()
             .external_memory_host
-            .then(|| ext::external_memory_host::Device::new(physical.instance().raw(), &raw));
+            .then(|| ext::external_memory_host::Device::new(physical.instance().raw(), &raw.0));
         Ok(Arc::new(Device {
             pools,
-            pipeline_cache: PipelineCache::new(&raw)?,
+            pipeline_cache: PipelineCache::new(&raw.0)?,
             command_slots: CommandSlots::default(),
             timestamps: TimestampSlots::default(),
             physical: physical.clone(),
@@ -96,7 +107,7 @@ impl Device {
     pub fn wait_idle(&self) -> Result<(), Error> {
         let _all: Vec<_> = self.queues.iter().map(crate::sync::lock).collect();
         // SAFETY: every queue's lock is held, as the call demands.
-        unsafe { self.raw.device_wait_idle() }.at("vkDeviceWaitIdle")
+        unsafe { self.raw().device_wait_idle() }.at("vkDeviceWaitIdle")
     }
 
     /// A timestamp's ticks in nanoseconds.
@@ -113,7 +124,7 @@ impl Device {
     }
 
     pub(crate) fn raw(&self) -> &ash::Device {
-        &self.raw
+        &self.raw.0
     }
 
     pub(crate) fn families(&self) -> &[Family] {
@@ -181,16 +192,14 @@ impl fmt::Debug for Device {
 
 impl Drop for Device {
     fn drop(&mut self) {
+        let raw = &self.raw.0;
         // SAFETY: everything that is created on a device holds it, so nobody
         // else uses it now. A lost device cannot be waited for; its objects
         // may be destroyed all the same.
-        unsafe {
-            let _ = self.raw.device_wait_idle();
-            self.command_slots.destroy(&self.raw);
-            self.pools.destroy(&self.raw);
-            self.timestamps.destroy(&self.raw);
-            self.pipeline_cache.destroy(&self.raw);
-            self.raw.destroy_device(None);
-        }
+        let _ = unsafe { raw.device_wait_idle() };
+        self.command_slots.destroy(raw);
+        self.pools.destroy(raw);
+        self.timestamps.destroy(raw);
+        self.pipeline_cache.destroy(raw);
     }
 }

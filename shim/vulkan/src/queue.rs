@@ -156,8 +156,8 @@ impl Device {
             unsafe { self.raw().queue_bind_sparse(state.handle, &[info], fence) }
                 .at("vkQueueBindSparse")
         };
-        // SAFETY: the fence is ours, and pending only if the call succeeded.
         let waited = bound.and_then(|()| {
+            // SAFETY: the fence is ours.
             unsafe { self.raw().wait_for_fences(&[fence], true, u64::MAX) }.at("vkWaitForFences")
         });
         // SAFETY: the fence is no longer pending.

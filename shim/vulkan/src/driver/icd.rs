@@ -1,7 +1,8 @@
 //! A driver without a loader: the interface between Vulkan's loader and an
 //! installable client driver, from the loader's side.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_void};
+use std::ptr::NonNull;
 
 use ash::vk;
 
@@ -32,7 +33,7 @@ pub(super) fn entry(driver: &str, library: Loaded) -> Result<ash::Entry, Error> 
     };
     let negotiate = symbol(c"vk_icdNegotiateLoaderICDInterfaceVersion")?;
     // SAFETY: the name fixes the function's type.
-    let negotiate = unsafe { std::mem::transmute::<_, Negotiate>(negotiate) };
+    let negotiate = unsafe { std::mem::transmute::<NonNull<c_void>, Negotiate>(negotiate) };
     let mut version = INTERFACE;
     // SAFETY: the call writes the version.
     let result = unsafe { negotiate(&mut version) };
@@ -43,8 +44,9 @@ pub(super) fn entry(driver: &str, library: Loaded) -> Result<ash::Entry, Error> 
     }
     let get_instance_proc_addr = symbol(c"vk_icdGetInstanceProcAddr")?;
     // SAFETY: the name fixes the function's type.
-    let get_instance_proc_addr =
-        unsafe { std::mem::transmute::<_, GetInstanceProcAddr>(get_instance_proc_addr) };
+    let get_instance_proc_addr = unsafe {
+        std::mem::transmute::<NonNull<c_void>, GetInstanceProcAddr>(get_instance_proc_addr)
+    };
     // SAFETY: this is the driver's own vkGetInstanceProcAddr, and the driver
     // is never unloaded.
     Ok(unsafe {

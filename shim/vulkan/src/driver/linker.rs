@@ -120,11 +120,12 @@ impl Search {
 fn directories() -> Vec<(PathBuf, c_uint)> {
     // SAFETY: a null name is the program itself; nothing is loaded.
     let program = unsafe { libc::dlopen(std::ptr::null(), libc::RTLD_LAZY) };
+    if program.is_null() {
+        return Vec::new();
+    }
     let mut head = SearchHead::default();
     // SAFETY: the handle is the program's, and the request writes the head.
-    if program.is_null()
-        || unsafe { libc::dlinfo(program, RTLD_DI_SERINFOSIZE, (&raw mut head).cast()) } != 0
-    {
+    if unsafe { libc::dlinfo(program, RTLD_DI_SERINFOSIZE, (&raw mut head).cast()) } != 0 {
         return Vec::new();
     }
     let words = head.size.div_ceil(size_of::<u64>());

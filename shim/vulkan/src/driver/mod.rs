@@ -114,9 +114,9 @@ fn system_loader() -> Result<Vec<PhysicalDevice>, Error> {
     let entry = unsafe { ash::Entry::load() }.map_err(|error| Error::NoDriver {
         searched: format!("no driver closure, and libvulkan.so.1 cannot be loaded: {error}"),
     })?;
-    let layers = debug::flags()
-        .vk_loader
-        .then(|| validation::layers(&entry))
-        .unwrap_or_default();
+    let layers = match debug::flags().vk_loader {
+        true => validation::layers(&entry),
+        false => Vec::new(),
+    };
     Instance::with_layers(entry, "system loader", &layers)?.devices()
 }

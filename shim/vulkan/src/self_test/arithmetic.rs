@@ -351,3 +351,61 @@ fn ulps(got: f64, right: f64) -> f64 {
     let exponent = right.abs().log2().floor().max(-126.0);
     (got - right).abs() / (exponent - 23.0).exp2()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::self_test::shader::assert_valid;
+
+    #[test]
+    fn the_shader_is_valid_with_and_without_optional_types() {
+        for (float64, float16) in [(false, false), (true, false), (false, true), (true, true)] {
+            assert_valid(&shader(float64, float16));
+        }
+    }
+
+    #[test]
+    fn errors_are_counted_in_units_of_the_last_place() {
+        assert_eq!(ulps(1.0 + f64::from(f32::EPSILON), 1.0), 1.0);
+        assert_eq!(ulps(3.0, 3.0 + f64::from(f32::EPSILON)), 0.5);
+        assert_eq!(relative(0.0, 0.0), 0.0);
+    }
+
+    /// Results as an ideal device would give them, then one thing wrong.
+    #[test]
+    fn a_device_is_judged_by_its_results() {
+        let cases = cases();
+        let mut words = vec![0; INVOCATIONS * SLOTS];
+        let mut set = |case: usize, slot: Slot, bits: u32| {
+            words[case * SLOTS + slot as usize] = u64::from(bits);
+        };
+        set(
+            case::FMA,
+            Slot::Fma,
+            (-f32::EPSILON * f32::EPSILON).to_bits(),
+        );
+        set(case::DENORMAL, Slot::Add, 1 << 21);
+        for (case, signed, unsigned) in [
+            (case::TOO_LARGE, i32::MAX, u32::MAX),
+            (case::TOO_SMALL, i32::MIN, 0),
+        ] {
+            set(case, Slot::ToSigned, signed as u32);
+            set(case, Slot::ToUnsigned, unsigned);
+        }
+        let judged = |words: &[u64]| {
+            let rows: Vec<_> = words.chunks_exact(SLOTS).map(Results).collect();
+            judge(&cases, &rows, false, false)
+        };
+        let ideal = judged(&words);
+        assert!(ideal.fma32_fused && ideal.denormals32_kept && ideal.shift_clamps);
+        assert!(ideal.float_to_int_saturates && !ideal.contracts_against_orders);
+        assert_eq!(
+            (ideal.fma64_fused, ideal.half_conversion_rounds_to_nearest),
+            (None, None)
+        );
+        words[case::NAN_TO_INT * SLOTS + Slot::ToSigned as usize] = 0x8000_0000;
+        words[case::FMA * SLOTS + Slot::MultiplyAdd as usize] = 1;
+        let flawed = judged(&words);
+        assert!(!flawed.float_to_int_saturates && flawed.contracts_against_orders);
+    }
+}

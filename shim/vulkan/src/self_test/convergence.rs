@@ -59,3 +59,14 @@ fn expected() -> Vec<u64> {
         .chain((0..STAYING).map(value))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::self_test::shader::assert_valid;
+
+    #[test]
+    fn the_shader_is_valid() {
+        assert_valid(&shader());
+    }
+}

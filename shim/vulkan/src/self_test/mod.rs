@@ -178,4 +178,9 @@ mod tests {
         }
         assert!(check(&vec![0; words.len()], &input).is_err());
     }
+
+    #[test]
+    fn the_shader_is_valid() {
+        shader::assert_valid(&shader());
+    }
 }

@@ -141,8 +141,15 @@ impl Shader {
         self.global(pointer, StorageClass::PushConstant)
     }
 
+    /// A variable of the module, wherever the builder stands.
     fn global(&mut self, pointer: Word, class: StorageClass) -> Word {
-        let variable = self.builder.variable(pointer, None, class, None);
+        let variable = self.builder.id();
+        let operands = vec![Operand::StorageClass(class)];
+        let instruction = Instruction::new(Op::Variable, Some(pointer), Some(variable), operands);
+        self.builder
+            .module_mut()
+            .types_global_values
+            .push(instruction);
         self.interface.push(variable);
         variable
     }
@@ -325,4 +332,23 @@ impl Shader {
         );
         self.builder.module().assemble()
     }
+}
+
+/// Fails the test unless `spirv-val` (of SPIRV-Tools) accepts the module.
+#[cfg(test)]
+pub(super) fn assert_valid(spirv: &[u32]) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("shader.spv");
+    let bytes: Vec<u8> = spirv.iter().flat_map(|word| word.to_le_bytes()).collect();
+    std::fs::write(&path, bytes).expect("written");
+    let output = std::process::Command::new("spirv-val")
+        .args(["--target-env", "vulkan1.3"])
+        .arg(path)
+        .output()
+        .expect("spirv-val of SPIRV-Tools is installed");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

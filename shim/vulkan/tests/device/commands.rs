@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use vulkan::{Allocation, Error, Pattern, Placement, Rows};
 
-use crate::rig::{Rig, bytes};
+use crate::rig::{Rig, bytes, set_bytes};
 use std::sync::Arc;
 
 const SIZE: usize = 4096;
@@ -52,7 +52,7 @@ fn memory(rig: &Rig, contents: &[u8]) -> Arc<Allocation> {
         .device
         .allocate(SIZE as u64, Placement::Host)
         .expect("memory");
-    bytes(&memory, 0, SIZE).copy_from_slice(contents);
+    set_bytes(&memory, 0, contents);
     memory
 }
 
@@ -130,10 +130,11 @@ fn ten_thousand_rows_are_copied() {
             .allocate(rows * pitch, Placement::Host)
             .expect("memory")
     });
-    for (index, byte) in bytes(&source, 0, 80_000).iter_mut().enumerate() {
-        *byte = (index / 8 * 3 + index % 8) as u8;
-    }
-    bytes(&target, 0, 120_000).fill(0xff);
+    let numbered: Vec<_> = (0..80_000)
+        .map(|index| (index / 8 * 3 + index % 8) as u8)
+        .collect();
+    set_bytes(&source, 0, &numbered);
+    set_bytes(&target, 0, &vec![0xff; 120_000]);
     let to = Rows {
         slice: target.whole(),
         pitch: 12,

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use vulkan::{Allocation, Error, HostAccess, Pattern, Placement};
 
-use crate::rig::{Rig, bytes};
+use crate::rig::{Rig, bytes, set_bytes};
 
 const GIB: u64 = 1 << 30;
 
@@ -72,9 +72,10 @@ fn copies_and_fills_cross_the_boundaries_of_buffers() {
     let len = 1 << 16;
     let [source, back] =
         [(); 2].map(|()| rig.device.allocate(len, Placement::Host).expect("memory"));
-    for (index, byte) in bytes(&source, 0, len as usize).iter_mut().enumerate() {
-        *byte = (index * 7 + index / 251) as u8;
-    }
+    let numbered: Vec<_> = (0..len)
+        .map(|index| (index * 7 + index / 251) as u8)
+        .collect();
+    set_bytes(&source, 0, &numbered);
     // Buffers of the driver end at multiples of a GiB, wherever that is.
     for boundary in (1..9).map(|n| n * GIB) {
         let across = large.slice(boundary - 12345, len).expect("inside");

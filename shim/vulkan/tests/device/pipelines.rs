@@ -9,7 +9,7 @@ use rspirv::spirv::{
 };
 use vulkan::{Error, Pipeline, PipelineDescription, Placement};
 
-use crate::rig::{Rig, bytes};
+use crate::rig::{Rig, bytes, set_bytes};
 
 /// `words[WorkgroupId.x * local_size + LocalInvocationIndex] += FACTOR * addend`
 /// where FACTOR is specialization constant 7 (1 unless set), the workgroup has
@@ -112,7 +112,7 @@ fn growth(rig: &Rig, pipeline: &Arc<Pipeline>, addend: u32) -> u32 {
         .device
         .allocate(4 * 320, Placement::Host)
         .expect("memory");
-    bytes(&memory, 0, 4 * 320).fill(0);
+    set_bytes(&memory, 0, &[0; 4 * 320]);
     let push = push(memory.device_address(), addend);
     rig.run(|recorder| {
         for _ in 0..3 {
@@ -190,7 +190,7 @@ fn grids_beyond_what_lavapipe_reports_run() {
         .expect("a pipeline");
     let len = 4 * 32 * u64::from(groups);
     let memory = rig.device.allocate(len, Placement::Host).expect("memory");
-    bytes(&memory, 0, len as usize).fill(0);
+    set_bytes(&memory, 0, &vec![0; len as usize]);
     let push = push(memory.device_address(), 1);
     rig.run(|recorder| {
         recorder

@@ -1,7 +1,7 @@
 //! What every test here needs: an open device, a queue, a way to run commands
 //! to their end, and the bytes of an allocation.
 
-use std::slice;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use vulkan::{Allocation, Device, Queue, Recorder, Timeline};
@@ -40,11 +40,27 @@ impl Rig {
     }
 }
 
-/// The bytes of a mapped allocation. Nothing may run on the device meanwhile.
-pub fn bytes(allocation: &Allocation, offset: u64, len: usize) -> &mut [u8] {
+/// Bytes of a mapped allocation. Nothing may write them on the device
+/// meanwhile.
+pub fn bytes(allocation: &Allocation, offset: u64, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    let source = pointer(allocation, offset, len).as_ptr();
+    // SAFETY: the range is mapped, and `bytes` is as long.
+    unsafe { source.copy_to_nonoverlapping(bytes.as_mut_ptr(), len) };
+    bytes
+}
+
+/// Writes bytes of a mapped allocation. Nothing may use them on the device
+/// meanwhile.
+pub fn set_bytes(allocation: &Allocation, offset: u64, bytes: &[u8]) {
+    let target = pointer(allocation, offset, bytes.len()).as_ptr();
+    // SAFETY: the range is mapped and as long as `bytes`.
+    unsafe { target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
+}
+
+fn pointer(allocation: &Allocation, offset: u64, len: usize) -> NonNull<u8> {
     assert!(offset + len as u64 <= allocation.size());
     let pointer = allocation.host_ptr().expect("mapped memory");
-    // SAFETY: the range lies in the mapping, which lives as long as the
-    // borrow of the allocation; each test uses one such slice at a time.
-    unsafe { slice::from_raw_parts_mut(pointer.as_ptr().add(offset as usize), len) }
+    // SAFETY: the offset lies in the mapping.
+    unsafe { pointer.add(usize::try_from(offset).expect("an offset in memory")) }
 }

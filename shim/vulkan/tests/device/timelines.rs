@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use vulkan::{Pattern, Placement};
 
-use crate::rig::{Rig, bytes};
+use crate::rig::{Rig, bytes, set_bytes};
 
 #[test]
 fn the_host_signals_across_threads() {
@@ -27,7 +27,7 @@ fn work_waits_for_the_host() {
     let rig = Rig::new();
     let gate = rig.device.timeline(0).expect("a timeline");
     let memory = rig.device.allocate(64, Placement::Host).expect("memory");
-    bytes(&memory, 0, 64).fill(0);
+    set_bytes(&memory, 0, &[0; 64]);
     let mut recorder = rig.queue.recorder().expect("a recorder");
     recorder
         .fill(&memory.whole(), Pattern::U8(1))
@@ -110,7 +110,7 @@ fn memory_in_use_outlives_its_last_owner() {
         .device
         .allocate(2 << 20, Placement::Host)
         .expect("memory");
-    bytes(&source, 0, 2 << 20).fill(7);
+    set_bytes(&source, 0, &vec![7; 2 << 20]);
     let target = rig
         .device
         .allocate(2 << 20, Placement::Host)
