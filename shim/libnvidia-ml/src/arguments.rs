@@ -169,6 +169,11 @@ impl Array<nvmlProcessDetail_v1_t> {
 pub type Buffer = Array<c_char>;
 
 impl Buffer {
+    /// Whether there is no buffer.
+    pub fn is_null(&self) -> bool {
+        self.0.is_null()
+    }
+
     /// Writes the whole string, or nothing.
     ///
     /// # Errors
@@ -176,7 +181,7 @@ impl Buffer {
     /// and its NUL are longer than `length`.
     pub fn write(self, length: u32, text: &str) -> nvmlReturn_t {
         // NVML_ERROR_INVALID_ARGUMENT if the buffer is null.
-        if self.0.is_null() {
+        if self.is_null() {
             return Err(NvmlError::INVALID_ARGUMENT);
         }
         // NVML_ERROR_INSUFFICIENT_SIZE if length is too small.
@@ -189,11 +194,8 @@ impl Buffer {
     /// Writes as much of the string as fits.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` if the buffer is null or of size 0.
+    /// `INVALID_ARGUMENT` if the buffer is null although `length` is not 0.
     pub fn write_shortened(self, length: u32, text: &str) -> nvmlReturn_t {
-        if length == 0 {
-            return Err(NvmlError::INVALID_ARGUMENT);
-        }
         // SAFETY: the C declaration asks for a buffer of `length` bytes.
         unsafe { OutSlice::from_raw_parts(self.0, length as usize) }?.write_str(text);
         Ok(())

@@ -39,13 +39,16 @@ pub fn nvmlSystemGetDriverBranch(
 
 /// The program's path as it was called, shortened to what fits.
 pub fn nvmlSystemGetProcessName(pid: u32, name: Buffer, length: u32) -> nvmlReturn_t {
+    // NVML_ERROR_INVALID_ARGUMENT if name is null or length is 0.
+    if name.is_null() || length == 0 {
+        return Err(NvmlError::INVALID_ARGUMENT);
+    }
     let command = fs::read(format!("/proc/{pid}/cmdline")).map_err(|error| match error.kind() {
         ErrorKind::PermissionDenied => NvmlError::NO_PERMISSION,
         // NVML_ERROR_NOT_FOUND if the process does not exist.
         _ => NvmlError::NOT_FOUND,
     })?;
     let program = command.split(|&byte| byte == 0).next().unwrap_or_default();
-    // NVML_ERROR_INVALID_ARGUMENT if name is null or length is 0.
     name.write_shortened(length, &String::from_utf8_lossy(program))
 }
 
