@@ -56,6 +56,11 @@ impl<T> Registry<T> {
         self.write().remove(&handle)
     }
 
+    /// Makes the handles of all objects that fail the test name nothing.
+    pub fn retain(&self, keep: impl Fn(&T) -> bool) {
+        self.write().retain(|_, object| keep(object));
+    }
+
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<usize, Arc<T>>> {
         self.live.write().unwrap_or_else(PoisonError::into_inner)
     }

@@ -14,8 +14,6 @@ pub struct Traits {
     pub persona: Persona,
     pub identity: Identity,
     pub compute_units: u32,
-    /// In kHz; 0 where the driver does not say.
-    pub clock_rate: u32,
     /// In bytes, for one block.
     pub shared_memory: u32,
     pub workgroup_invocations: u32,
@@ -56,6 +54,8 @@ impl Multiprocessor {
     }
 }
 
+/// In kHz. Vulkan tells no clock, and programs divide by this one.
+const NOMINAL_CLOCK_RATE: i32 = 1_000_000;
 /// Every grid is launched in as many dispatches as the device needs.
 const MAX_GRID: [i32; 3] = [i32::MAX, 65535, 65535];
 /// A block's dimensions, whatever its shape as a Vulkan workgroup.
@@ -116,7 +116,7 @@ impl Traits {
             Attribute::MAX_REGISTERS_PER_BLOCK | Attribute::MAX_REGISTERS_PER_MULTIPROCESSOR => {
                 number(multiprocessor.registers)
             }
-            Attribute::CLOCK_RATE => number(self.clock_rate),
+            Attribute::CLOCK_RATE => NOMINAL_CLOCK_RATE,
             Attribute::TEXTURE_ALIGNMENT | Attribute::SURFACE_ALIGNMENT => 512,
             Attribute::TEXTURE_PITCH_ALIGNMENT => 32,
             Attribute::MULTIPROCESSOR_COUNT => number(self.compute_units),

@@ -20,7 +20,7 @@ use crate::core::module::Module;
 use crate::core::staging::Staging;
 use crate::core::storage::Storage;
 use crate::core::stream::{self, Stream};
-use crate::handles::{CONTEXTS, FUNCTIONS, MODULES, STREAMS};
+use crate::handles::{CONTEXTS, EVENTS, FUNCTIONS, MODULES, STREAMS};
 
 /// `CU_CTX_*` flags that a context may have.
 pub const FLAGS_MASK: u32 = 0xff;
@@ -304,9 +304,8 @@ impl Resources {
 
     /// Frees what is left when the context goes.
     fn release(&self) {
-        for stream in self.streams() {
-            STREAMS.remove(stream.handle().0);
-        }
+        STREAMS.retain(|stream| !stream.is_of(self));
+        EVENTS.retain(|event| !event.is_of(self));
         *self.legacy.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let modules =
             std::mem::take(&mut *self.modules.lock().unwrap_or_else(PoisonError::into_inner));

@@ -259,7 +259,6 @@ impl Device {
             persona: Persona::of_process(),
             identity,
             compute_units: physical.compute_units(),
-            clock_rate: 0,
             shared_memory: limits.shared_memory_accepted,
             workgroup_invocations: limits.workgroup_invocations,
             imports_host_memory: physical.features().external_memory_host,

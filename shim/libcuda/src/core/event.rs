@@ -45,6 +45,11 @@ impl Event {
         CUevent(self.handle)
     }
 
+    /// Whether the event's context owns these.
+    pub fn is_of(&self, resources: &Resources) -> bool {
+        std::ptr::eq(self.resources.as_ptr(), resources)
+    }
+
     /// What the event's context owns.
     ///
     /// # Errors

@@ -174,6 +174,11 @@ impl Stream {
         self.priority
     }
 
+    /// Whether the stream's context owns these.
+    pub fn is_of(&self, resources: &Resources) -> bool {
+        std::ptr::eq(self.resources.as_ptr(), resources)
+    }
+
     /// What the stream's context owns.
     ///
     /// # Errors
