@@ -40,7 +40,8 @@ macro_rules! driver_api {
             mod primary_context {
                 [7000] fn cuDevicePrimaryCtxRetain(pctx: *mut CUcontext, dev: CUdevice);
                 [11000] fn cuDevicePrimaryCtxRelease_v2(dev: CUdevice) also [7000] cuDevicePrimaryCtxRelease;
-                [11000] fn cuDevicePrimaryCtxSetFlags_v2(dev: CUdevice, flags: u32) also [7000] cuDevicePrimaryCtxSetFlags;
+                [7000] fn cuDevicePrimaryCtxSetFlags(dev: CUdevice, flags: u32);
+                [11000] fn cuDevicePrimaryCtxSetFlags_v2(dev: CUdevice, flags: u32);
                 [7000] fn cuDevicePrimaryCtxGetState(dev: CUdevice, flags: *mut u32, active: *mut i32);
                 [11000] fn cuDevicePrimaryCtxReset_v2(dev: CUdevice) also [7000] cuDevicePrimaryCtxReset;
             }

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use abi::{CUerror, CUresult};
+use abi::{CUerror, CUresult, trace};
 
 use crate::core::device::Devices;
 
@@ -37,11 +37,9 @@ pub fn initialize() -> CUresult {
     let devices = Devices::find()?;
     // The only other writer of DEVICES waits for INITIALIZING.
     let _ = DEVICES.set(devices);
-    // SAFETY: both handlers only store to an atomic or wait for devices.
-    unsafe {
-        libc::pthread_atfork(None, None, Some(forked));
-        libc::atexit(drain);
-    }
+    // SAFETY: the handler only stores to an atomic.
+    unsafe { libc::pthread_atfork(None, None, Some(forked)) };
+    finish_before_exit_handlers_so_far();
     STATE.store(READY, Ordering::Release);
     Ok(())
 }
@@ -72,21 +70,23 @@ extern "C" fn forked() {
     STATE.store(FORKED, Ordering::Release);
 }
 
-/// Waits for work in flight before the driver's own libraries are torn down.
-extern "C" fn drain() {
-    if STATE.load(Ordering::Acquire) == READY
+/// Shuts the driver down when the process exits, before the exit handlers that are
+/// registered already: those of Vulkan drivers, behind which no call to them is
+/// safe. As with NVIDIA's driver, a program's own static destructors find it gone.
+pub fn finish_before_exit_handlers_so_far() {
+    // SAFETY: the handler may run at any time and more than once.
+    let refused = unsafe { libc::atexit(finish) } != 0;
+    if refused {
+        trace::log(format_args!(
+            "no memory for an exit handler: the process may crash at its end"
+        ));
+    }
+}
+
+extern "C" fn finish() {
+    if STATE.swap(FINISHED, Ordering::AcqRel) == READY
         && let Some(devices) = DEVICES.get()
     {
         devices.drain();
     }
 }
-
-extern "C" fn finish() {
-    STATE.store(FINISHED, Ordering::Release);
-}
-
-/// Runs after every exit handler of the process, when the loader unwinds its
-/// libraries: programs may free their memory in static destructors until then.
-#[used]
-#[unsafe(link_section = ".fini_array")]
-static FINISH: extern "C" fn() = finish;

@@ -18,13 +18,13 @@ const HOST_REGISTER_FLAGS: u32 = 0xf;
 const HOST_REGISTER_IO_MEMORY: u32 = 0x4;
 
 pub fn cuMemGetInfo_v2(free: Option<Out<usize>>, total: Option<Out<usize>>) -> CUresult {
-    // CUDA_ERROR_INVALID_VALUE if either place is null.
-    let (Some(free), Some(total)) = (free, total) else {
-        return Err(CUerror::INVALID_VALUE);
-    };
+    // Either place may be null, though the manual does not say so.
     let budget = context::current_resources()?.vulkan.memory_budget();
-    free.write(usize::try_from(budget.free.min(budget.total)).unwrap_or(usize::MAX));
-    total.write(usize::try_from(budget.total).unwrap_or(usize::MAX));
+    for (place, bytes) in [(free, budget.free.min(budget.total)), (total, budget.total)] {
+        if let Some(place) = place {
+            place.write(usize::try_from(bytes).unwrap_or(usize::MAX));
+        }
+    }
     Ok(())
 }
 

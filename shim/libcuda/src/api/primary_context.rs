@@ -16,6 +16,15 @@ pub fn cuDevicePrimaryCtxRelease_v2(device: &'static Device) -> CUresult {
     device.primary_context().release()
 }
 
+/// The call of CUDA 7.0, which an active context refuses.
+pub fn cuDevicePrimaryCtxSetFlags(device: &'static Device, flags: u32) -> CUresult {
+    // CUDA_ERROR_PRIMARY_CONTEXT_ACTIVE if the context is active.
+    if device.primary_context().context.is_active() {
+        return Err(CUerror::PRIMARY_CONTEXT_ACTIVE);
+    }
+    cuDevicePrimaryCtxSetFlags_v2(device, flags)
+}
+
 pub fn cuDevicePrimaryCtxSetFlags_v2(device: &'static Device, flags: u32) -> CUresult {
     // CUDA_ERROR_INVALID_VALUE if a flag is unknown, or more than one way of
     // waiting is asked for.

@@ -13,6 +13,7 @@ use crate::core::context::{Context, Resources};
 use crate::core::memory::AddressMap;
 use crate::core::visible_devices;
 use crate::error::cuda_error;
+use crate::process;
 
 /// One CUDA device.
 pub struct Device {
@@ -60,6 +61,8 @@ impl Device {
             return Ok(device.clone());
         }
         let device = vulkan::Device::open(&self.physical).map_err(|error| cuda_error(&error))?;
+        // Vulkan drivers tear themselves down in exit handlers; ours comes first.
+        process::finish_before_exit_handlers_so_far();
         *opened = Some(device.clone());
         Ok(device)
     }
@@ -78,7 +81,12 @@ impl Device {
         self.flusher.request(resources);
     }
 
-    fn wait_idle(&self) {
+    /// A software device's threads run in this process and must not outlive its
+    /// libraries; a GPU's work goes on without it.
+    fn drain(&self) {
+        if self.physical.kind() != vulkan::Kind::Cpu {
+            return;
+        }
         let opened = self
             .opened
             .lock()
@@ -215,13 +223,17 @@ impl Devices {
         {
             trace::log(format_args!("{reason}"));
         }
-        let identities = identities(&suitable);
+        let mut identities = identities(&suitable);
+        let order = std::env::var("CUDA_DEVICE_ORDER").ok();
+        if visible_devices::by_pci_address(order.as_deref())? {
+            identities.sort_by_key(|identity| identity.pci);
+        }
         let variable = std::env::var("CUDA_VISIBLE_DEVICES").ok();
         let uuids = identities
             .iter()
             .map(|identity| identity.uuid)
             .collect::<Vec<_>>();
-        let visible = visible_devices::select(variable.as_deref(), &uuids);
+        let visible = visible_devices::select(variable.as_deref(), &uuids)?;
         if visible.is_empty() {
             return Err(no_device(identities.len(), variable.as_deref()));
         }
@@ -246,9 +258,9 @@ impl Devices {
         self.0.iter()
     }
 
-    /// Waits for the work of every device.
+    /// Waits for the work that runs in this process.
     pub fn drain(&self) {
-        self.iter().for_each(Device::wait_idle);
+        self.iter().for_each(Device::drain);
     }
 }
 
