@@ -5,27 +5,27 @@
 //! `on_pumice`.
 
 mod context;
-//mod copy;
-//mod copy_pitched;
+mod copy;
+mod copy_pitched;
 mod device;
-//mod entry_point;
-//mod error;
-//mod event;
-//mod execution;
-//mod export_table;
-//mod fat_binary;
-//mod host_memory;
+mod entry_point;
+mod error;
+mod event;
+mod execution;
+mod export_table;
+mod fat_binary;
+mod host_memory;
 mod initialization;
-//mod library;
+mod library;
 mod memory;
-//mod memset;
-//mod module;
-//mod occupancy;
+mod memset;
+mod module;
+mod occupancy;
 mod primary_context;
-//mod stream;
-//mod stream_order;
-//mod threads;
-//mod unified_addressing;
+mod stream;
+mod stream_order;
+mod threads;
+mod unified_addressing;
 mod visible_devices;
 
 /// Checks a property of `cases` values from `strategy`, the same ones in every run.
