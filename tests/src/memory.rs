@@ -20,6 +20,34 @@ pub fn pattern(len: usize, seed: u64) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
+/// Compares bytes; a failure shows the first place that differs, not megabytes.
+///
+/// # Panics
+/// If they differ.
+#[track_caller]
+pub fn assert_bytes(actual: &[u8], expected: &[u8], what: std::fmt::Arguments<'_>) {
+    assert_eq!(actual.len(), expected.len(), "{what}: the lengths differ");
+    let Some(place) = actual
+        .iter()
+        .zip(expected)
+        .position(|(actual, expected)| actual != expected)
+    else {
+        return;
+    };
+    let wrong = actual
+        .iter()
+        .zip(expected)
+        .filter(|(actual, expected)| actual != expected)
+        .count();
+    let end = actual.len().min(place + 16);
+    panic!(
+        "{what}: {wrong} of {} bytes differ, first at {place}: {:02x?} instead of {:02x?}",
+        actual.len(),
+        &actual[place..end],
+        &expected[place..end]
+    );
+}
+
 /// Device memory, freed when dropped.
 pub struct Allocation {
     driver: &'static Driver,

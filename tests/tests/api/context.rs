@@ -6,6 +6,7 @@ use abi::CUerror;
 use abi::cuda::{CUcontext, CUdeviceptr, CUfunc_cache, CUlimit, CUsharedconfig, CUstream};
 use tests::context::{Context, initialized};
 use tests::driver::Driver;
+use tests::memory::assert_bytes;
 
 const SCHEDULE_MASK: u32 = 7;
 
@@ -190,9 +191,13 @@ fn memory_of_one_context_is_reachable_from_another() {
     let bytes = tests::memory::pattern(5000, 3);
     let allocation = first.upload(&bytes);
     let second = Context::create(0);
-    assert_eq!(tests::memory::read(&second, allocation.base, 5000), bytes);
+    assert_bytes(
+        &tests::memory::read(&second, allocation.base, 5000),
+        &bytes,
+        format_args!("contents"),
+    );
     drop(second);
-    assert_eq!(allocation.read(), bytes);
+    assert_bytes(&allocation.read(), &bytes, format_args!("contents"));
 }
 
 #[test]

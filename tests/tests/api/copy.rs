@@ -7,7 +7,7 @@ use abi::cuda::{CU_STREAM_LEGACY, CU_STREAM_PER_THREAD, CUdeviceptr, CUstream};
 use abi::{CUerror, CUresult};
 use proptest::prelude::*;
 use tests::context::{Context, NON_BLOCKING};
-use tests::memory::{pattern, unified};
+use tests::memory::{assert_bytes, pattern, unified};
 
 /// An entry point that copies `count` bytes between two addresses.
 type Copy = fn(&Context, CUdeviceptr, CUdeviceptr, usize) -> CUresult;
@@ -126,10 +126,10 @@ fn check_between(
     )
     .unwrap();
     expected[destination..destination + len].copy_from_slice(&from.0[source..source + len]);
-    assert_eq!(
-        read(),
-        expected,
-        "{len} bytes from offset {source} to {destination}"
+    assert_bytes(
+        &read(),
+        &expected,
+        format_args!("{len} bytes from offset {source} to {destination}"),
     );
 }
 
@@ -207,7 +207,7 @@ fn a_copy_inside_one_allocation_moves_between_its_parts() {
         .cuMemcpyDtoD_v2(device.at(7001), device.at(13), 2999)
         .unwrap();
     bytes.copy_within(13..13 + 2999, 7001);
-    assert_eq!(device.read(), bytes);
+    assert_bytes(&device.read(), &bytes, format_args!("contents"));
 }
 
 #[test]
@@ -233,8 +233,8 @@ fn unified_copies_work_between_any_two_places() {
             context.cuCtxSynchronize().unwrap();
         }
         assert_eq!(to_pageable, bytes);
-        assert_eq!(to_pinned.read(), bytes);
-        assert_eq!(to_device.read(), bytes);
+        assert_bytes(&to_pinned.read(), &bytes, format_args!("contents"));
+        assert_bytes(&to_device.read(), &bytes, format_args!("contents"));
     }
 }
 
@@ -264,7 +264,7 @@ fn asynchronous_copies_arrive_on_every_kind_of_stream() {
             .cuMemcpyDtoHAsync_v2(target.as_void(), second.base, 100_001, stream)
             .unwrap();
         context.cuStreamSynchronize(stream).unwrap();
-        assert_eq!(target.read(), bytes, "{stream:?}");
+        assert_bytes(&target.read(), &bytes, format_args!("{stream:?}"));
     }
 }
 
@@ -286,7 +286,11 @@ fn many_copies_in_one_stream_keep_their_order() {
         .cuMemcpyDtoHAsync_v2(target.as_void(), device.base, 4, stream)
         .unwrap();
     context.cuStreamSynchronize(stream).unwrap();
-    assert_eq!(target.read(), 499_u32.to_le_bytes());
+    assert_bytes(
+        &target.read(),
+        &499_u32.to_le_bytes(),
+        format_args!("contents"),
+    );
 }
 
 #[test]
@@ -346,7 +350,7 @@ fn a_copy_past_the_end_of_an_allocation_is_refused_and_writes_nothing() {
             "{offset} {len}"
         );
     }
-    assert_eq!(device.read(), [7; LEN]);
+    assert_bytes(&device.read(), &[7; LEN], format_args!("contents"));
     assert!(host.iter().all(|&byte| byte == 1));
     context.assert_works();
 }
@@ -370,7 +374,7 @@ fn an_asynchronous_copy_past_the_end_of_an_allocation_is_refused() {
         invalid
     );
     context.cuStreamSynchronize(stream).unwrap();
-    assert_eq!(device.read(), [7; 4096]);
+    assert_bytes(&device.read(), &[7; 4096], format_args!("contents"));
     context.assert_works();
 }
 
@@ -404,21 +408,20 @@ fn sizes_that_wrap_around_the_address_space_are_refused() {
             "{len}"
         );
     }
-    assert_eq!(device.read(), [7; 4096]);
+    assert_bytes(&device.read(), &[7; 4096], format_args!("contents"));
     context.assert_works();
 }
 
 #[test]
 fn an_address_that_is_not_the_device_s_is_refused() {
     let context = Context::primary();
-    let mut host = [0_u8; 64];
+    let (mut host, device) = ([0_u8; 64], context.allocate(64));
     let freed = {
         let mut address = CUdeviceptr::NULL;
         context.cuMemAlloc_v2(&raw mut address, 1 << 20).unwrap();
         context.cuMemFree_v2(address).unwrap();
         address
     };
-    let device = context.allocate(64);
     let invalid = Err(CUerror::INVALID_VALUE);
     for address in [
         CUdeviceptr::NULL,
@@ -486,7 +489,7 @@ fn registered_and_ordinary_host_memory_copy_alike() {
     context
         .cuMemcpyHtoD_v2(device.base, pages.as_void(), pages.len)
         .unwrap();
-    assert_eq!(device.read(), bytes);
+    assert_bytes(&device.read(), &bytes, format_args!("contents"));
     context
         .cuMemHostRegister_v2(pages.as_void(), pages.len, 0)
         .unwrap();
@@ -494,7 +497,7 @@ fn registered_and_ordinary_host_memory_copy_alike() {
     context
         .cuMemcpyHtoDAsync_v2(device.base, pages.as_void(), pages.len, CUstream::NULL)
         .unwrap();
-    assert_eq!(device.read(), bytes);
+    assert_bytes(&device.read(), &bytes, format_args!("contents"));
     context.cuMemHostUnregister(pages.as_void()).unwrap();
 }
 
@@ -560,22 +563,6 @@ mod on_pumice {
                 let known = [Err(CUerror::INVALID_HANDLE), Err(CUerror::INVALID_CONTEXT)];
                 assert!(known.contains(&result), "{stream:?}: {result:?}");
             }
-        }
-        context.assert_works();
-    }
-
-    #[test]
-    fn host_memory_that_is_not_mapped_is_refused() {
-        require_pumice();
-        let context = Context::primary();
-        let device = context.upload(&[7; 64]);
-        let pages = tests::memory::Pages::new(2);
-        pages.forbid_from(1);
-        let beyond = unified(pages.pointer).0 + tests::memory::PAGE - 8;
-        for pointer in [beyond, 0x10] {
-            let pointer = host(CUdeviceptr(pointer));
-            assert!(context.cuMemcpyHtoD_v2(device.base, pointer, 64).is_err());
-            assert!(context.cuMemcpyDtoH_v2(pointer, device.base, 64).is_err());
         }
         context.assert_works();
     }

@@ -198,13 +198,7 @@ fn the_status_is_optional() {
 #[test]
 fn the_older_call_finds_the_same() {
     let (driver, mut address) = (driver(), null_mut());
-    let found = driver.cuGetProcAddress(
-        c"cuMemAlloc".as_ptr(),
-        &raw mut address,
-        12000,
-        0,
-        null_mut(),
-    );
+    let found = driver.cuGetProcAddress(c"cuMemAlloc".as_ptr(), &raw mut address, 12000, 0);
     assert_eq!(
         (found, Some(address)),
         (Ok(()), driver.address("cuMemAlloc_v2"))

@@ -6,7 +6,7 @@ use std::ptr::null_mut;
 use abi::CUerror;
 use abi::cuda::{CUdeviceptr, CUpointer_attribute, CUstream};
 use tests::context::Context;
-use tests::memory::{PAGE, Pages, pattern};
+use tests::memory::{PAGE, Pages, assert_bytes, pattern};
 
 /// `CU_MEMHOSTALLOC_*`, and the same bits of `CU_MEMHOSTREGISTER_*`.
 const PORTABLE: u32 = 1;
@@ -46,7 +46,7 @@ fn memory_of_every_kind_takes_copies_both_ways() {
             .unwrap();
         let back = context.allocate(10_000);
         context.cuMemcpyHtoD_v2(back.base, pointer, 10_000).unwrap();
-        assert_eq!(back.read(), bytes, "flags {flags}");
+        assert_bytes(&back.read(), &bytes, format_args!("flags {flags}"));
         context.cuMemFreeHost(pointer).unwrap();
     }
 }
@@ -189,13 +189,17 @@ fn registered_memory_is_known_until_it_is_unregistered() {
         context.cuMemHostRegister_v2(pages.as_void(), pages.len, PORTABLE | DEVICE_MAP),
         Ok(())
     );
-    assert_eq!(pages.read(), bytes, "registering changes nothing");
+    assert_bytes(
+        &pages.read(),
+        &bytes,
+        format_args!("registering changes nothing"),
+    );
     let address = device_pointer(&context, pages.as_void()).unwrap();
     let device = context.allocate(pages.len);
     context
         .cuMemcpyDtoD_v2(device.base, address, pages.len)
         .unwrap();
-    assert_eq!(device.read(), bytes);
+    assert_bytes(&device.read(), &bytes, format_args!("contents"));
     context
         .cuMemsetD8Async(address, 0x77, PAGE, CUstream::NULL)
         .unwrap();
@@ -275,6 +279,6 @@ fn memory_may_be_registered_from_any_byte_to_any_byte() {
     context
         .cuMemcpyHtoDAsync_v2(device.base, part, 5000, CUstream::NULL)
         .unwrap();
-    assert_eq!(device.read(), bytes[100..5100]);
+    assert_bytes(&device.read(), &bytes[100..5100], format_args!("contents"));
     context.cuMemHostUnregister(part).unwrap();
 }

@@ -11,7 +11,7 @@ use abi::cuda::{
 use tests::context::{Context, initialized};
 use tests::driver::{Driver, text_at};
 use tests::image::{self, Entry, Packing, fatbin, terminated};
-use tests::memory::read;
+use tests::memory::{assert_bytes, read};
 
 fn load(driver: &Driver, image: &[u8]) -> Result<CUlibrary, CUerror> {
     let mut library = CUlibrary::NULL;
@@ -207,14 +207,26 @@ fn each_context_has_variables_of_its_own() {
     let first = Context::create(0);
     let library = stock(&first);
     let (address, size) = global(&first, library, "odd").unwrap();
-    assert_eq!(read(&first, address, size), [7, 8, 9]);
+    assert_bytes(
+        &read(&first, address, size),
+        &[7, 8, 9],
+        format_args!("contents"),
+    );
     first.cuMemsetD8_v2(address, 0, size).unwrap();
     let second = Context::create(0);
     let (other, size) = global(&second, library, "odd").unwrap();
     assert_ne!(other, address);
-    assert_eq!(read(&second, other, size), [7, 8, 9]);
+    assert_bytes(
+        &read(&second, other, size),
+        &[7, 8, 9],
+        format_args!("contents"),
+    );
     drop(second);
-    assert_eq!(read(&first, address, size), [0, 0, 0]);
+    assert_bytes(
+        &read(&first, address, size),
+        &[0, 0, 0],
+        format_args!("contents"),
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use abi::cuda::{CUdeviceptr, CUstream};
 use abi::{CUerror, CUresult};
 use proptest::prelude::*;
 use tests::context::{Context, NON_BLOCKING};
-use tests::memory::{Allocation, pattern};
+use tests::memory::{Allocation, assert_bytes, pattern};
 
 /// Sets `count` elements of `value` at an address, on a stream.
 type Set = fn(&Context, CUdeviceptr, u32, usize, CUstream) -> CUresult;
@@ -74,10 +74,10 @@ fn every_count_and_offset_is_set_and_nothing_beside_it() {
                 set(&context, device.at(start), VALUE, count, CUstream::NULL).unwrap();
                 let mut expected = vec![0x5A; start + len + 16];
                 fill(&mut expected[start..start + len], element, VALUE);
-                assert_eq!(
-                    device.read(),
-                    expected,
-                    "{count} elements of {element} bytes at {offset}"
+                assert_bytes(
+                    &device.read(),
+                    &expected,
+                    format_args!("{count} elements of {element} bytes at {offset}"),
                 );
             }
         }
@@ -101,7 +101,11 @@ fn values_of_every_kind_are_set() {
             set(&context, device.base, value, 64 / element, CUstream::NULL).unwrap();
             let mut expected = vec![0; 64];
             fill(&mut expected, element, value);
-            assert_eq!(device.read(), expected, "{value:#x} in {element} bytes");
+            assert_bytes(
+                &device.read(),
+                &expected,
+                format_args!("{value:#x} in {element} bytes"),
+            );
         }
     }
 }
@@ -141,10 +145,10 @@ fn rows_are_set_and_the_gaps_between_them_stay() {
                 let from = start + row * pitch;
                 fill(&mut expected[from..from + width * element], element, value);
             }
-            assert_eq!(
-                device.read(),
-                expected,
-                "{width} x {height} of {element} bytes, pitch {pitch}"
+            assert_bytes(
+                &device.read(),
+                &expected,
+                format_args!("{width} x {height} of {element} bytes, pitch {pitch}"),
             );
         },
     );
@@ -167,7 +171,7 @@ fn nothing_is_set_at_once() {
             Ok(())
         );
     }
-    assert_eq!(device.read(), [0x5A; 64]);
+    assert_bytes(&device.read(), &[0x5A; 64], format_args!("contents"));
 }
 
 #[test]
@@ -201,7 +205,7 @@ fn an_address_between_two_elements_is_refused() {
             );
         }
     }
-    assert_eq!(device.read(), [0x5A; 256]);
+    assert_bytes(&device.read(), &[0x5A; 256], format_args!("contents"));
 }
 
 #[test]
@@ -294,7 +298,7 @@ fn setting_past_the_end_of_an_allocation_is_refused_and_writes_nothing() {
             .is_err()
         );
     }
-    assert_eq!(device.read(), [0x5A; LEN]);
+    assert_bytes(&device.read(), &[0x5A; LEN], format_args!("contents"));
     context.assert_works();
 }
 
@@ -329,7 +333,11 @@ fn sets_and_copies_in_one_stream_keep_their_order() {
             .unwrap();
     }
     context.cuStreamSynchronize(stream).unwrap();
-    assert_eq!(target.read(), (0..100).collect::<Vec<u8>>());
+    assert_bytes(
+        &target.read(),
+        &(0..100).collect::<Vec<u8>>(),
+        format_args!("contents"),
+    );
 }
 
 #[test]
@@ -344,5 +352,5 @@ fn pinned_host_memory_is_set_too() {
     context.cuCtxSynchronize().unwrap();
     let mut expected = vec![0; 4096];
     fill(&mut expected, 4, VALUE);
-    assert_eq!(pinned.read(), expected);
+    assert_bytes(&pinned.read(), &expected, format_args!("contents"));
 }

@@ -259,7 +259,7 @@ mod on_pumice {
             again.cuEventQuery(event),
             again.cuEventDestroy_v2(event),
         ] {
-            assert!(result.is_err());
+            assert!(result.is_err(), "{result:?}");
         }
         assert!(again.cuEventRecord(event, CUstream::NULL).is_err());
         assert!(again.cuEventSynchronize(CUevent(0xdead_beef)).is_err());

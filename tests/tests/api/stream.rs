@@ -10,6 +10,7 @@ use abi::cuda::{
 };
 use tests::callback::{Call, Gate, Log};
 use tests::context::{Context, NON_BLOCKING};
+use tests::memory::assert_bytes;
 
 /// The three handles that name a stream without creating it.
 const DEFAULT_STREAMS: [CUstream; 3] = [CUstream::NULL, CU_STREAM_LEGACY, CU_STREAM_PER_THREAD];
@@ -259,10 +260,10 @@ fn host_functions_see_the_copies_before_them_and_precede_those_after() {
         .cuMemcpyDtoHAsync_v2(target.as_void(), twos.base, 8, stream)
         .unwrap();
     assert!(gate.is_reached());
-    assert_eq!(target.read(), [1; 8]);
+    assert_bytes(&target.read(), &[1; 8], format_args!("contents"));
     gate.open();
     context.cuStreamSynchronize(stream).unwrap();
-    assert_eq!(target.read(), [2; 8]);
+    assert_bytes(&target.read(), &[2; 8], format_args!("contents"));
 }
 
 #[test]
@@ -311,7 +312,8 @@ fn destroying_a_busy_stream_lets_its_work_finish() {
     );
     gate.open();
     context.cuCtxSynchronize().unwrap();
-    assert_eq!((target.read(), log.labels()), (vec![3; 4096], vec![1]));
+    assert_eq!(log.labels(), [1]);
+    assert_bytes(&target.read(), &[3; 4096], format_args!("the memset behind the gate"));
 }
 
 #[test]
@@ -344,7 +346,7 @@ fn a_hundred_streams_work_side_by_side() {
         context.cuStreamDestroy_v2(stream).unwrap();
     }
     let expected: Vec<u8> = (0..100).flat_map(|index| [index; 64]).collect();
-    assert_eq!(device.read(), expected);
+    assert_bytes(&device.read(), &expected, format_args!("contents"));
 }
 
 mod on_pumice {

@@ -13,6 +13,7 @@ use abi::cuda::{
 use tests::callback::Gate;
 use tests::context::{Context, NON_BLOCKING};
 use tests::driver::Driver;
+use tests::memory::assert_bytes;
 
 /// How long work that should not wait is given to finish.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -291,7 +292,7 @@ fn waits_pass_data_between_streams() {
         context.cuStreamWaitEvent(streams[0], events[3], 0).unwrap();
     }
     context.cuCtxSynchronize().unwrap();
-    assert_eq!(buffers[3].read(), [20; 4096]);
+    assert_bytes(&buffers[3].read(), &[20; 4096], format_args!("contents"));
 }
 
 #[test]

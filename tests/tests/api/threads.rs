@@ -7,7 +7,7 @@ use abi::CUerror;
 use abi::cuda::CUdeviceptr;
 use tests::context::{Context, NON_BLOCKING};
 use tests::driver::Driver;
-use tests::memory::{pattern, read};
+use tests::memory::{assert_bytes, pattern, read};
 
 /// Runs `body` in two threads that start it together, with the context current.
 fn race<T: Send>(context: &Context, body: impl Fn(&'static Driver) -> T + Sync) -> [T; 2] {
@@ -97,7 +97,7 @@ fn threads_share_a_stream() {
             });
         }
     });
-    assert_eq!(device.read(), [99; 8 * 64]);
+    assert_bytes(&device.read(), &[99; 8 * 64], format_args!("contents"));
 }
 
 #[test]
