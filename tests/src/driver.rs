@@ -5,6 +5,11 @@
 //! handing a driver null, freed and foreign pointers is what the tests are for,
 //! and the reason for each such call stands in the test's name.
 
+#![allow(
+    clippy::not_unsafe_ptr_arg_deref,
+    reason = "the tests hand drivers any pointer: see above"
+)]
+
 use std::ffi::{c_char, c_void};
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -145,7 +150,7 @@ impl Driver {
     #[must_use]
     pub fn loaded_from(&self) -> PathBuf {
         let address = self.address("cuInit").expect("a driver exports cuInit");
-        process::file_of(address).expect("a loaded function lies in a file")
+        process::file_of(address.expose_provenance()).expect("a loaded function lies in a file")
     }
 }
 

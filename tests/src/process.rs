@@ -1,7 +1,7 @@
 //! Processes of a test's own: for environments, exits and forks that would
 //! disturb the process the test runs in.
 
-use std::ffi::{CStr, c_void};
+use std::ffi::CStr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -158,17 +158,15 @@ pub fn write_line(text: &str) {
 
 /// The file that an address was loaded from.
 #[must_use]
-pub fn file_of(address: *const c_void) -> Option<PathBuf> {
+pub fn file_of(address: usize) -> Option<PathBuf> {
     // SAFETY: all-zero is a valid `Dl_info`.
     let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
+    let address = std::ptr::with_exposed_provenance(address);
     // SAFETY: `info` is a place to write; any address may be asked for.
-    let found = unsafe { libc::dladdr(address, &raw mut info) } != 0 && !info.dli_fname.is_null();
+    if unsafe { libc::dladdr(address, &raw mut info) } == 0 || info.dli_fname.is_null() {
+        return None;
+    }
     // SAFETY: `dli_fname` is a string that lives as long as the library.
-    found.then(|| {
-        PathBuf::from(
-            unsafe { CStr::from_ptr(info.dli_fname) }
-                .to_string_lossy()
-                .as_ref(),
-        )
-    })
+    let name = unsafe { CStr::from_ptr(info.dli_fname) };
+    Some(PathBuf::from(name.to_string_lossy().as_ref()))
 }

@@ -7,7 +7,7 @@ use abi::cuda::{CU_STREAM_LEGACY, CU_STREAM_PER_THREAD, CUdeviceptr, CUstream};
 use abi::{CUerror, CUresult};
 use proptest::prelude::*;
 use tests::context::{Context, NON_BLOCKING};
-use tests::memory::{assert_bytes, pattern, unified};
+use tests::memory::{Allocation, Pinned, assert_bytes, pattern, unified};
 
 /// An entry point that copies `count` bytes between two addresses.
 type Copy = fn(&Context, CUdeviceptr, CUdeviceptr, usize) -> CUresult;
@@ -109,28 +109,60 @@ const SIZES: &[usize] = &[
 /// Offsets of source and destination, in bytes.
 const OFFSETS: &[(usize, usize)] = &[(0, 0), (0, 1), (1, 0), (1, 1), (3, 2), (5, 9), (4, 0)];
 
-/// Copies between two buffers of `len + 32` bytes, and checks every byte of the
-/// destination, those that must stay included.
-fn check_between(
-    from: (&[u8], CUdeviceptr),
-    to: (&dyn Fn(&[u8]), &dyn Fn() -> Vec<u8>, CUdeviceptr),
-    copy: impl Fn(CUdeviceptr, CUdeviceptr) -> CUresult,
-    (source, destination, len): (usize, usize, usize),
+/// A buffer that a copy is checked in.
+trait Buffer {
+    fn address(&self) -> CUdeviceptr;
+    fn write(&self, bytes: &[u8]);
+    fn read(&self) -> Vec<u8>;
+}
+
+impl Buffer for Allocation {
+    fn address(&self) -> CUdeviceptr {
+        self.base
+    }
+
+    fn write(&self, bytes: &[u8]) {
+        self.write(bytes);
+    }
+
+    fn read(&self) -> Vec<u8> {
+        self.read()
+    }
+}
+
+impl Buffer for Pinned {
+    fn address(&self) -> CUdeviceptr {
+        unified(self.pointer)
+    }
+
+    fn write(&self, bytes: &[u8]) {
+        self.write(bytes);
+    }
+
+    fn read(&self) -> Vec<u8> {
+        self.read()
+    }
+}
+
+/// Copies `len` bytes between buffers of `len + 32` bytes, at every offset, and
+/// checks all of the destination: also what must stay.
+fn check(
+    context: &Context,
+    copy: Copy,
+    len: usize,
+    source: (&[u8], CUdeviceptr),
+    target: &dyn Buffer,
 ) {
-    let (write, read, base) = to;
-    let mut expected = vec![0xA5; len + 32];
-    write(&expected);
-    copy(
-        CUdeviceptr(base.0 + destination),
-        CUdeviceptr(from.1.0 + source),
-    )
-    .unwrap();
-    expected[destination..destination + len].copy_from_slice(&from.0[source..source + len]);
-    assert_bytes(
-        &read(),
-        &expected,
-        format_args!("{len} bytes from offset {source} to {destination}"),
-    );
+    let (bytes, from) = source;
+    for &(start, end) in OFFSETS {
+        let mut expected = vec![0xA5; len + 32];
+        target.write(&expected);
+        let to = CUdeviceptr(target.address().0 + end);
+        copy(context, to, CUdeviceptr(from.0 + start), len).unwrap();
+        expected[end..end + len].copy_from_slice(&bytes[start..start + len]);
+        let what = format_args!("{len} bytes from offset {start} to {end}");
+        assert_bytes(&target.read(), &expected, what);
+    }
 }
 
 #[test]
@@ -139,15 +171,9 @@ fn every_size_and_offset_arrives_on_the_device() {
     for (name, copy) in HOST_TO_DEVICE {
         for &len in SIZES {
             let source = pattern(len + 32, len as u64);
-            let device = context.allocate(len + 32);
-            for &(from, to) in OFFSETS {
-                check_between(
-                    (&source, unified(source.as_ptr())),
-                    (&|bytes| device.write(bytes), &|| device.read(), device.base),
-                    |to, from| copy(&context, to, from, len),
-                    (from, to, len),
-                );
-            }
+            let target = context.allocate(len + 32);
+            let address = unified(source.as_ptr());
+            check(&context, *copy, len, (&source, address), &target);
         }
         eprintln!("{name}: right");
     }
@@ -160,19 +186,8 @@ fn every_size_and_offset_comes_back_to_the_host() {
         for &len in SIZES {
             let source = pattern(len + 32, len as u64 + 1);
             let device = context.upload(&source);
-            let host = context.pinned(len + 32);
-            for &(from, to) in OFFSETS {
-                check_between(
-                    (&source, device.base),
-                    (
-                        &|bytes| host.write(bytes),
-                        &|| host.read(),
-                        unified(host.pointer),
-                    ),
-                    |to, from| copy(&context, to, from, len),
-                    (from, to, len),
-                );
-            }
+            let target = context.pinned(len + 32);
+            check(&context, *copy, len, (&source, device.base), &target);
         }
         eprintln!("{name}: right");
     }
@@ -184,15 +199,9 @@ fn every_size_and_offset_moves_on_the_device() {
     for (name, copy) in DEVICE_TO_DEVICE {
         for &len in SIZES {
             let source = pattern(len + 32, len as u64 + 2);
-            let (first, second) = (context.upload(&source), context.allocate(len + 32));
-            for &(from, to) in OFFSETS {
-                check_between(
-                    (&source, first.base),
-                    (&|bytes| second.write(bytes), &|| second.read(), second.base),
-                    |to, from| copy(&context, to, from, len),
-                    (from, to, len),
-                );
-            }
+            let device = context.upload(&source);
+            let target = context.allocate(len + 32);
+            check(&context, *copy, len, (&source, device.base), &target);
         }
         eprintln!("{name}: right");
     }

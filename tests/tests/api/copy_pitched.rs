@@ -40,12 +40,11 @@ impl Side {
 }
 
 /// The oracle.
-fn copy_rows(from: (&[u8], Side), to: (&mut [u8], Side), extent: Extent) {
+fn copy_rows(from: &[u8], source: Side, to: &mut [u8], target: Side, extent: Extent) {
     for plane in 0..extent.depth {
         for row in 0..extent.height {
-            let (source, target) = (from.1.offset(row, plane), to.1.offset(row, plane));
-            to.0[target..target + extent.width]
-                .copy_from_slice(&from.0[source..source + extent.width]);
+            let (start, end) = (source.offset(row, plane), target.offset(row, plane));
+            to[end..end + extent.width].copy_from_slice(&from[start..start + extent.width]);
         }
     }
 }
@@ -158,7 +157,7 @@ fn check(
     let to = Buffer::new(context, kinds.1, &expected);
     run((&from, source), (&to, target), extent).unwrap();
     context.cuCtxSynchronize().unwrap();
-    copy_rows((&bytes, source), (&mut expected, target), extent);
+    copy_rows(&bytes, source, &mut expected, target, extent);
     assert_bytes(
         &to.read(),
         &expected,

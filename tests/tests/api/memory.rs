@@ -224,14 +224,18 @@ fn an_allocation_lowers_the_free_memory() {
     const LEN: usize = 256 << 20;
     let context = Context::primary();
     // Other processes allocate and free at the same time: the drop must show in
-    // one of a few attempts.
-    let shown = (0..5).any(|_| {
+    // most of a few attempts.
+    let shows = |_: &i32| {
         let (before, _) = info(&context);
         let _allocation = context.allocate(LEN);
         let (after, _) = info(&context);
         after + LEN / 2 < before && after + 2 * LEN > before
-    });
-    assert!(shown, "256 MiB do not show in the free memory");
+    };
+    let shown = (0..7).filter(shows).count();
+    assert!(
+        shown >= 4,
+        "256 MiB show in the free memory {shown} times of 7"
+    );
 }
 
 #[test]

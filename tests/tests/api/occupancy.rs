@@ -197,7 +197,7 @@ fn shared_memory_may_depend_on_the_block() {
         )
         .unwrap();
     assert!(
-        block >= 32 && block <= 48 * 1024 / 128,
+        (32..=48 * 1024 / 128).contains(&block),
         "{block} threads would need {} bytes",
         block * 128
     );

@@ -313,7 +313,11 @@ fn destroying_a_busy_stream_lets_its_work_finish() {
     gate.open();
     context.cuCtxSynchronize().unwrap();
     assert_eq!(log.labels(), [1]);
-    assert_bytes(&target.read(), &[3; 4096], format_args!("the memset behind the gate"));
+    assert_bytes(
+        &target.read(),
+        &[3; 4096],
+        format_args!("the memset behind the gate"),
+    );
 }
 
 #[test]
