@@ -276,19 +276,31 @@ impl Shader {
     }
 
     pub fn load_shared(&mut self, array: Word, index: Word) -> Word {
-        let element = self.element(array, index);
-        self.op(Op::Load, self.types.u32, &[element])
+        let operands = vec![
+            Operand::IdRef(self.element(array, index)),
+            Operand::MemoryAccess(MemoryAccess::NON_PRIVATE_POINTER),
+        ];
+        self.instruction(Op::Load, self.types.u32, operands)
     }
 
     pub fn store_shared(&mut self, array: Word, index: Word, value: Word) {
         let element = self.element(array, index);
-        let operands = vec![Operand::IdRef(element), Operand::IdRef(value)];
+        let operands = vec![
+            Operand::IdRef(element),
+            Operand::IdRef(value),
+            Operand::MemoryAccess(MemoryAccess::NON_PRIVATE_POINTER),
+        ];
         self.push(Instruction::new(Op::Store, None, None, operands));
     }
 
-    /// A barrier of the workgroup that orders its memory.
+    /// A barrier of the workgroup that orders its memory. Under the Vulkan memory
+    /// model that takes non-private accesses, made available and visible here: a
+    /// driver that takes the model at its word leaves others where they are.
     pub fn barrier(&mut self) {
-        let semantics = MemorySemantics::ACQUIRE_RELEASE | MemorySemantics::WORKGROUP_MEMORY;
+        let semantics = MemorySemantics::ACQUIRE_RELEASE
+            | MemorySemantics::WORKGROUP_MEMORY
+            | MemorySemantics::MAKE_AVAILABLE
+            | MemorySemantics::MAKE_VISIBLE;
         let (workgroup, semantics) = (
             self.scope(Scope::Workgroup),
             self.constant(semantics.bits()),
