@@ -48,10 +48,11 @@ struct Sources {
     stamps: Vec<Stamp>,
 }
 
+const LD_CACHE: &str = "/etc/ld.so.cache";
 const SOURCES: &str = "sources.json";
 
 /// The identity of a source file.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Stamp {
     path: PathBuf,
     dev: u64,
@@ -75,13 +76,13 @@ impl Stamp {
 /// The directory of `icd`, assembled if it is missing or out of date.
 pub fn assemble(layout: &Layout, icd: &Icd, kind: Kind) -> Result<Assembled, AssembleError> {
     let dir = layout.drivers_dir().join(&icd.driver);
-    if let Some(current) = current(&dir, icd, kind) {
+    if let Some(current) = current(layout, icd, kind) {
         return Ok(current);
     }
     let not_writable = |source| AssembleError::NotWritable { driver: icd.driver.clone(), dir: layout.drivers_dir(), source };
     let lock = open_store(layout).map_err(not_writable)?;
     flock(&lock, FlockOperation::LockExclusive).map_err(|error| not_writable(error.into()))?;
-    match current(&dir, icd, kind) {
+    match current(layout, icd, kind) {
         Some(current) => Ok(current),
         None => rebuild(layout, icd, kind, &dir),
     }
@@ -93,10 +94,12 @@ pub fn assembled(dir: &Path) -> Option<Assembled> {
     (manifest.version == manifest::VERSION).then(|| Assembled { dir: dir.to_owned(), manifest })
 }
 
-fn current(dir: &Path, icd: &Icd, kind: Kind) -> Option<Assembled> {
-    let sources: Sources = serde_json::from_slice(&fs::read(dir.join(SOURCES)).ok()?).ok()?;
+/// What is assembled for `icd`, if it is up to date.
+pub fn current(layout: &Layout, icd: &Icd, kind: Kind) -> Option<Assembled> {
+    let dir = layout.drivers_dir().join(&icd.driver);
+    let sources = recorded(&dir)?;
     let same_icd = sources.kind == kind.name() && sources.stamps.first().is_some_and(|stamp| stamp.path == icd.json);
-    (same_icd && sources.stamps.iter().all(Stamp::is_current)).then(|| assembled(dir)).flatten()
+    (same_icd && sources.stamps.iter().all(Stamp::is_current)).then(|| assembled(&dir)).flatten()
 }
 
 /// Creates the store where needed and opens the lock file in it.
@@ -108,17 +111,39 @@ fn open_store(layout: &Layout) -> std::io::Result<File> {
 
 fn rebuild(layout: &Layout, icd: &Icd, kind: Kind, dir: &Path) -> Result<Assembled, AssembleError> {
     let libraries = closure(layout, icd).map_err(|source| AssembleError::Closure { driver: icd.driver.clone(), source })?;
+    let sources = sources(layout, icd, kind, &libraries)?;
     let scratch = layout.drivers_dir().join(format!(".new-{}", icd.driver));
     remove_dir(&scratch)?;
     fs::DirBuilder::new().mode(0o755).create(&scratch).map_err(io(&scratch))?;
+    write_json(&scratch.join(SOURCES), &sources)?;
+    if let Some(same) = confirm(layout, &scratch, dir, &sources)? {
+        return Ok(same);
+    }
     for library in &libraries {
         place(&library.path, &scratch.join(&library.file))?;
     }
     let manifest = describe(icd, kind, &libraries);
     write_json(&scratch.join(manifest::FILE), &manifest)?;
-    write_json(&scratch.join(SOURCES), &sources(layout, icd, kind, &libraries)?)?;
     publish(layout, &scratch, dir)?;
     Ok(Assembled { dir: dir.to_owned(), manifest })
+}
+
+/// Where the loader's cache alone has changed, which every installation of a
+/// package does, the directory stays: containers that run keep theirs.
+fn confirm(layout: &Layout, scratch: &Path, dir: &Path, sources: &Sources) -> Result<Option<Assembled>, AssembleError> {
+    let cache = layout.host(LD_CACHE);
+    let files = |sources: &Sources| sources.stamps.iter().filter(|stamp| stamp.path != cache).cloned().collect::<Vec<_>>();
+    let Some(old) = recorded(dir).filter(|old| old.kind == sources.kind && files(old) == files(sources)) else { return Ok(None) };
+    let Some(same) = assembled(dir) else { return Ok(None) };
+    if old != *sources {
+        fs::rename(scratch.join(SOURCES), dir.join(SOURCES)).map_err(io(dir))?;
+    }
+    remove_dir(scratch)?;
+    Ok(Some(same))
+}
+
+fn recorded(dir: &Path) -> Option<Sources> {
+    serde_json::from_slice(&fs::read(dir.join(SOURCES)).ok()?).ok()
 }
 
 fn describe(icd: &Icd, kind: Kind, libraries: &[Library]) -> Manifest {
@@ -139,7 +164,7 @@ fn sources(layout: &Layout, icd: &Icd, kind: Kind, libraries: &[Library]) -> Res
     for library in libraries {
         stamps.push(Stamp::of(&library.path).map_err(io(&library.path))?);
     }
-    stamps.extend(Stamp::of(&layout.host("/etc/ld.so.cache")).ok());
+    stamps.extend(Stamp::of(&layout.host(LD_CACHE)).ok());
     Ok(Sources { kind: kind.name().into(), stamps })
 }
 
@@ -202,5 +227,104 @@ fn remove_dir(dir: &Path) -> Result<(), AssembleError> {
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(dir)(error)),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::icd;
+
+    /// A host whose only driver is a copy of a small real library.
+    fn host() -> (tempfile::TempDir, Layout) {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::under(dir.path());
+        let icd_dir = dir.path().join("usr/share/vulkan/icd.d");
+        fs::create_dir_all(&icd_dir).unwrap();
+        fs::create_dir_all(dir.path().join("etc")).unwrap();
+        fs::write(dir.path().join(&LD_CACHE[1..]), "one").unwrap();
+        fs::copy(fs::canonicalize("/proc/self/exe").unwrap(), dir.path().join("libvulkan_lvp.so")).unwrap();
+        for (needed, from) in needed_files() {
+            fs::create_dir_all(dir.path().join("usr/lib")).unwrap();
+            fs::copy(from, dir.path().join("usr/lib").join(needed)).unwrap();
+        }
+        fs::write(icd_dir.join("lvp.json"), r#"{"ICD":{"library_path":"/libvulkan_lvp.so","api_version":"1.4.0"}}"#).unwrap();
+        (dir, layout)
+    }
+
+    /// What the test program itself needs apart from the C library.
+    fn needed_files() -> Vec<(String, PathBuf)> {
+        let program = Icd { driver: "x".into(), json: "/x".into(), library: std::env::current_exe().unwrap(), api_version: String::new() };
+        let mut libraries = closure(&Layout::default(), &program).unwrap();
+        libraries.pop();
+        libraries.into_iter().map(|library| (library.file, library.path)).collect()
+    }
+
+    fn only_icd(layout: &Layout) -> Icd {
+        icd::installed(layout).remove(0)
+    }
+
+    #[test]
+    fn a_directory_is_used_until_a_source_changes_and_the_old_one_is_kept() {
+        let (root, layout) = host();
+        let first = assemble(&layout, &only_icd(&layout), Kind::Software).unwrap();
+        let inode = fs::metadata(&first.dir).unwrap().ino();
+        assert_eq!(first.manifest.icd, "libvulkan_lvp.so");
+        assert_eq!(fs::metadata(assemble(&layout, &only_icd(&layout), Kind::Software).unwrap().dir).unwrap().ino(), inode);
+
+        let library = root.path().join("libvulkan_lvp.so");
+        fs::rename(&library, root.path().join("old")).unwrap();
+        fs::copy(root.path().join("old"), &library).unwrap();
+        assert!(current(&layout, &only_icd(&layout), Kind::Software).is_none());
+        let second = assemble(&layout, &only_icd(&layout), Kind::Software).unwrap();
+        assert_ne!(fs::metadata(&second.dir).unwrap().ino(), inode);
+        let retired: Vec<_> = fs::read_dir(layout.drivers_dir().join(".retired")).unwrap().flatten().collect();
+        assert_eq!(retired.len(), 1);
+        assert_eq!(retired[0].metadata().unwrap().ino(), inode);
+        assert!(retired[0].path().join("libvulkan_lvp.so").exists());
+    }
+
+    #[test]
+    fn a_new_loader_cache_alone_keeps_the_directory() {
+        let (root, layout) = host();
+        let first = assemble(&layout, &only_icd(&layout), Kind::Software).unwrap();
+        let inode = fs::metadata(&first.dir).unwrap().ino();
+        fs::write(root.path().join(&LD_CACHE[1..]), "another").unwrap();
+        assert!(current(&layout, &only_icd(&layout), Kind::Software).is_none());
+        let second = assemble(&layout, &only_icd(&layout), Kind::Software).unwrap();
+        assert_eq!(fs::metadata(&second.dir).unwrap().ino(), inode);
+        assert!(current(&layout, &only_icd(&layout), Kind::Software).is_some());
+        assert!(!layout.drivers_dir().join(".retired").exists());
+    }
+
+    #[test]
+    fn a_library_that_others_can_write_is_refused() {
+        let (root, layout) = host();
+        fs::set_permissions(root.path().join("libvulkan_lvp.so"), fs::Permissions::from_mode(0o666)).unwrap();
+        let error = assemble(&layout, &only_icd(&layout), Kind::Software).unwrap_err();
+        assert!(matches!(error, AssembleError::Writable { mode: 0o666, .. }), "{error}");
+        assert!(!layout.drivers_dir().join("lvp").exists());
+    }
+
+    #[test]
+    fn a_missing_dependence_is_named() {
+        let (root, layout) = host();
+        let (needed, _) = needed_files().remove(0);
+        fs::remove_file(root.path().join("usr/lib").join(&needed)).unwrap();
+        let error = assemble(&layout, &only_icd(&layout), Kind::Software).unwrap_err().to_string();
+        assert!(error.contains(&needed) && error.contains("reinstall"), "{error}");
+    }
+
+    #[test]
+    fn two_processes_at_once_make_one_directory() {
+        let (_root, layout) = host();
+        let icd = only_icd(&layout);
+        std::thread::scope(|scope| {
+            let all: Vec<_> = (0..4).map(|_| scope.spawn(|| assemble(&layout, &icd, Kind::Software).unwrap().manifest)).collect();
+            for one in all {
+                assert_eq!(one.join().unwrap().icd, "libvulkan_lvp.so");
+            }
+        });
+        assert!(!layout.drivers_dir().join(".retired").exists());
     }
 }

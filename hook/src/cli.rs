@@ -91,6 +91,8 @@ pub enum Command {
     EnterContainer,
     /// Assemble the driver directories of all devices ahead of time
     Assemble,
+    /// Say what is present, what is missing and what to do
+    Doctor,
 }
 
 #[derive(Debug, Subcommand)]

@@ -45,6 +45,8 @@ pub enum Error {
     CdiKind(String),
     #[error("{} is out of date: run `pumice cdi generate --output {}`", .0.display(), .0.display())]
     CdiStale(PathBuf),
+    #[error("problems found: {0}")]
+    Unwell(usize),
     #[error(transparent)]
     Live(#[from] LiveError),
     #[error("{what}: {source}")]

@@ -70,7 +70,7 @@ pub struct Image {
 /// Looks at the image below `root`, whose container is configured by `spec`.
 pub fn inspect(root: &Root, spec: &Spec) -> Result<Image, ImageError> {
     let mut image = Image { can_preload: true, ..Image::default() };
-    let library_dir = find_c_library(root, &mut image)?;
+    let library_dir = find_c_library(root, spec, &mut image)?;
     check_program(root, spec, &mut image)?;
     image.place(root, spec, &library_dir)?;
     Ok(image)
@@ -178,15 +178,20 @@ fn library_path(spec: &Spec) -> impl Iterator<Item = PathBuf> {
 }
 
 /// The components of `GLIBC_2.34`; other names have no order.
-fn glibc_version(name: &str) -> Option<Vec<u32>> {
+pub fn glibc_version(name: &str) -> Option<Vec<u32>> {
     name.strip_prefix("GLIBC_")?.split('.').map(|part| part.parse().ok()).collect()
 }
 
 /// The image's library directory, from where its C library lies.
-fn find_c_library(root: &Root, image: &mut Image) -> Result<PathBuf, ImageError> {
+fn find_c_library(root: &Root, spec: &Spec, image: &mut Image) -> Result<PathBuf, ImageError> {
     let mut foreign = None;
+    let mut covered = None;
     for dir in HOST.library_dirs() {
         let path = Path::new(&dir).join("libc.so.6");
+        if let Some(mount) = spec.mount_above(&path) {
+            covered.get_or_insert(ImageError::Covered { path, mount });
+            continue;
+        }
         match elf_at(root, &path) {
             Some(Ok(elf)) if elf.machine == HOST.machine => {
                 image.glibc = elf.defines;
@@ -196,6 +201,9 @@ fn find_c_library(root: &Root, image: &mut Image) -> Result<PathBuf, ImageError>
             Some(Err(error)) => foreign = Some((path, error.to_string())),
             None => {}
         }
+    }
+    if let Some(error) = covered {
+        return Err(error);
     }
     if root.regular_file(HOST.musl_loader.as_ref()).is_some() {
         return Err(ImageError::Musl);

@@ -14,6 +14,7 @@ pub mod cli;
 pub mod closure;
 pub mod configuration;
 pub mod discover;
+pub mod doctor;
 pub mod edits;
 pub mod elf;
 pub mod error;

@@ -13,7 +13,7 @@ use pumice::live::LiveError;
 use pumice::log::Log;
 use pumice::policy::Policy;
 use pumice::request::Route;
-use pumice::{Error, assemble, cdi, discover, live, precreate, runtime};
+use pumice::{Error, assemble, cdi, discover, doctor, live, precreate, runtime};
 
 /// The name under which Docker looks for the hook behind `--gpus`.
 const DOCKER_HOOK: &str = "nvidia-container-runtime-hook";
@@ -64,6 +64,7 @@ fn run(host: &Host, command: Command, route: Route) -> Result<(), Error> {
         Command::Hook { stage } => Ok(live::run(host, &stage, route, std::io::stdin().lock())?),
         Command::EnterContainer => Ok(live::worker::run(host, std::io::stdin().lock())?),
         Command::Assemble => assemble_all(host),
+        Command::Doctor => report(host),
     }
 }
 
@@ -87,6 +88,16 @@ fn run_cdi(host: &Host, command: Cdi) -> Result<(), Error> {
 
 fn print(text: &str) -> Result<(), Error> {
     std::io::stdout().write_all(text.as_bytes()).map_err(Error::io("stdout"))
+}
+
+/// Prints the doctor's findings; a problem among them is a failure.
+fn report(host: &Host) -> Result<(), Error> {
+    let findings = doctor::examine(host);
+    print(&findings.iter().map(|finding| format!("{finding}\n")).collect::<String>())?;
+    match findings.iter().filter(|finding| finding.level == doctor::Level::Problem).count() {
+        0 => Ok(()),
+        count => Err(Error::Unwell(count)),
+    }
 }
 
 fn assemble_all(host: &Host) -> Result<(), Error> {

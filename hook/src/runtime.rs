@@ -136,7 +136,7 @@ fn replace(path: &Path, old: &File, contents: &[u8]) -> std::io::Result<()> {
 }
 
 /// The first of `names` that exists and is not this very program.
-fn find_runtime(names: &[String]) -> Result<PathBuf, Error> {
+pub fn find_runtime(names: &[String]) -> Result<PathBuf, Error> {
     let path = std::env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.into());
     let own = fs::metadata("/proc/self/exe").map(|meta| (meta.dev(), meta.ino())).ok();
     let usable = |candidate: &PathBuf| {
