@@ -40,10 +40,15 @@ pub fn edit(host: &Host, route: Route, config: &[u8], bundle: Option<&Path>) -> 
 
 fn inject(host: &Host, request: &Request, spec: &mut Spec, bundle: Option<&Path>) -> Result<(), Error> {
     let root = open_root(spec, bundle)?;
+    // Our own libraries of an earlier edit are no volumes of the user's.
+    spec.remove_mounts_from(&host.layout.library_dir);
     let host_part = inject::host_part(&host.layout, &host.policy, &request.devices)?;
     let (for_image, image) = inject::image_part(&host.layout, &host_part, &root, spec)?;
     for note in &image.notes {
         host.log.note(note);
+    }
+    for gid in host_part.edits.additional_gids.iter().filter(|gid| !spec.maps_gid(**gid)) {
+        host.log.note(&format!("the device's group {gid} has no meaning in the container's user namespace: only the node's owner and others may use it"));
     }
     // What a hook would do later is done here, where it survives.
     spec.remove_hooks(|hook| hook.is_ours() || hook.is_nvidias());

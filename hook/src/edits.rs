@@ -49,7 +49,8 @@ pub fn for_devices(devices: &[&Device], drivers: &[Assembled]) -> ContainerEdits
             edits.device_nodes.push(node.clone());
         }
         let everybody_may = node.mode & 0o006 == 0o006;
-        if !everybody_may && !edits.additional_gids.contains(&node.gid) {
+        // Group 0 owns much else than the node.
+        if !everybody_may && node.gid != 0 && !edits.additional_gids.contains(&node.gid) {
             edits.additional_gids.push(node.gid);
         }
     }

@@ -125,6 +125,14 @@ impl Spec {
         mounts.push(mount);
     }
 
+    /// Removes the mounts whose source on the host lies below `dir`.
+    pub fn remove_mounts_from(&mut self, dir: &Path) {
+        let below = |mount: &Value| mount.get("source").and_then(Value::as_str).is_some_and(|source| Path::new(source).starts_with(dir));
+        if let Some(mounts) = self.value.get_mut("mounts").and_then(Value::as_array_mut) {
+            mounts.retain(|mount| !below(mount));
+        }
+    }
+
     /// Adds a device node and the rule that lets the container use it.
     pub fn add_device(&mut self, device: Value, rule: Value) {
         let path = device.get("path").cloned();

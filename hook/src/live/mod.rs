@@ -148,7 +148,7 @@ fn bad_config(source: SpecError) -> LiveError {
 
 fn read_config(state: &State) -> Result<Vec<u8>, LiveError> {
     let path = state.bundle.join("config.json");
-    let what = path.display().to_string();
+    let what = format!("the bundle's configuration {}, which tells what the container asks for", path.display());
     let mut text = Vec::new();
     File::open(&path)
         .and_then(|file| file.take(MAX_SIZE + 1).read_to_end(&mut text))

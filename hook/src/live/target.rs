@@ -133,7 +133,7 @@ fn refused(path: &Path, error: Errno) -> LiveError {
     let reason = match error {
         Errno::XDEV => "it lies under a mount of the container's (a volume): remove that mount, or use CDI or the precreate hook".into(),
         Errno::LOOP => "a link or a special file is in its place".into(),
-        Errno::NOTDIR => "a file is in the place of one of its directories".into(),
+        Errno::NOTDIR => "a link or a file is in the place of one of its directories".into(),
         Errno::ROFS => "the root filesystem is read-only: use CDI or the precreate hook".into(),
         other => other.to_string(),
     };
