@@ -64,6 +64,7 @@ fn problem(text: impl Into<String>) -> Finding {
 pub fn examine(host: &Host) -> Vec<Finding> {
     let inventory = discover(&host.layout);
     let mut findings = libraries(host);
+    findings.extend(program());
     findings.extend(kernel());
     findings.extend(devices(host, &inventory));
     let (drivers, all_current) = drivers(host, &inventory);
@@ -86,6 +87,12 @@ fn libraries(host: &Host) -> Vec<Finding> {
         }
     };
     ["libcuda.so.1", "libnvidia-ml.so.1", PRELOAD].map(examine).into()
+}
+
+/// A hook runs beside the files of an untrusted image: no loader may run first.
+fn program() -> Option<Finding> {
+    let linked = fs::File::open("/proc/self/exe").ok().and_then(|file| elf::read(file).ok())?.interpreter.is_some();
+    linked.then(|| note("this pumice is dynamically linked: as a hook it is to be linked statically (target-feature=+crt-static)"))
 }
 
 /// The live route needs mount_setattr (5.12), the others openat2 (5.6).

@@ -3,6 +3,7 @@
 //! file that the policy names.
 
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 
@@ -38,6 +39,8 @@ impl Log {
             Some(path) => std::fs::File::options()
                 .create(true)
                 .append(true)
+                // A pipe without a reader must not hold up a container.
+                .custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW)
                 .open(path)
                 .and_then(|mut file| writeln!(file, "pumice[{pid}]: {message}")),
             None => UnixDatagram::unbound()

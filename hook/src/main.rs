@@ -45,15 +45,18 @@ fn main() -> ExitCode {
 fn arguments() -> (Vec<OsString>, Route) {
     let mut args: Vec<OsString> = std::env::args_os().collect();
     let name = args.first().map(Path::new).and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
-    let (command, route) = match name {
-        "pumice-runtime" => (Some("runtime"), Route::Runtime),
-        DOCKER_HOOK => (Some("hook"), Route::DockerGpus),
-        _ => (None, Route::EveryContainer),
-    };
-    if let Some(command) = command {
-        args.insert(1, command.into());
+    match name {
+        "pumice-runtime" => {
+            args.insert(1, "runtime".into());
+            (args, Route::Runtime)
+        }
+        // The stage comes last; options may come before it.
+        DOCKER_HOOK => {
+            args.insert(args.len().saturating_sub(1).max(1), "hook".into());
+            (args, Route::DockerGpus)
+        }
+        _ => (args, Route::EveryContainer),
     }
-    (args, route)
 }
 
 fn run(host: &Host, command: Command, route: Route) -> Result<(), Error> {
