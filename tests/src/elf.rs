@@ -19,6 +19,8 @@ pub struct SharedLibrary {
     pub needed: Vec<String>,
     /// Bytes of `DT_INIT_ARRAY`, and 8 for a `DT_INIT`: what runs at load time.
     pub constructors: u64,
+    /// Symbol versions that it needs of others, such as `GLIBC_2.34`.
+    pub version_needs: BTreeSet<String>,
     /// Whether it defines symbol versions.
     pub versioned: bool,
     /// Whether it has thread-local storage.
@@ -58,6 +60,15 @@ impl SharedLibrary {
             .iter()
             .any(|segment| segment.p_type(endian) == elf::PT_TLS);
         let sections = header.sections(endian, image)?;
+        if let Some((mut needs, link)) = sections.gnu_verneed(endian, image)? {
+            let strings = sections.strings(endian, image, link)?;
+            while let Some((_, mut versions)) = needs.next()? {
+                while let Some(version) = versions.next()? {
+                    self.version_needs
+                        .insert(text(version.name(endian, strings)?));
+                }
+            }
+        }
         let Some((entries, link)) = sections.dynamic(endian, image)? else {
             return Ok(());
         };

@@ -14,5 +14,6 @@ pub mod elf;
 pub mod image;
 pub mod memory;
 pub mod nvml;
+pub mod preload;
 pub mod process;
 pub mod target;
