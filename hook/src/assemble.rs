@@ -21,17 +21,30 @@ use crate::manifest::{self, Manifest};
 #[derive(Debug, thiserror::Error)]
 pub enum AssembleError {
     #[error("the libraries of the Vulkan driver `{driver}` cannot be collected: {source}")]
-    Closure { driver: String, source: ClosureError },
+    Closure {
+        driver: String,
+        source: ClosureError,
+    },
     #[error("{} is writable by others than root (owner {uid}, mode {mode:o}): what a container is given must be root's alone", path.display())]
     Writable { path: PathBuf, uid: u32, mode: u32 },
     #[error("the Vulkan driver `{driver}` is not assembled in {} or out of date there, and this user cannot write it ({source}): run `sudo pumice assemble` once", dir.display())]
-    NotWritable { driver: String, dir: PathBuf, source: std::io::Error },
+    NotWritable {
+        driver: String,
+        dir: PathBuf,
+        source: std::io::Error,
+    },
     #[error("{}: {source}", path.display())]
-    Io { path: PathBuf, source: std::io::Error },
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
 }
 
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> AssembleError + '_ {
-    move |source| AssembleError::Io { path: path.to_owned(), source }
+    move |source| AssembleError::Io {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// A driver directory that is ready to be mounted.
@@ -65,7 +78,13 @@ impl Stamp {
     fn of(path: &Path) -> std::io::Result<Stamp> {
         let meta = fs::metadata(path)?;
         let mtime_ns = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
-        Ok(Stamp { path: path.to_owned(), dev: meta.dev(), ino: meta.ino(), mtime_ns, size: meta.len() })
+        Ok(Stamp {
+            path: path.to_owned(),
+            dev: meta.dev(),
+            ino: meta.ino(),
+            mtime_ns,
+            size: meta.len(),
+        })
     }
 
     fn is_current(&self) -> bool {
@@ -79,7 +98,11 @@ pub fn assemble(layout: &Layout, icd: &Icd, kind: Kind) -> Result<Assembled, Ass
     if let Some(current) = current(layout, icd, kind) {
         return Ok(current);
     }
-    let not_writable = |source| AssembleError::NotWritable { driver: icd.driver.clone(), dir: layout.drivers_dir(), source };
+    let not_writable = |source| AssembleError::NotWritable {
+        driver: icd.driver.clone(),
+        dir: layout.drivers_dir(),
+        source,
+    };
     let lock = open_store(layout).map_err(not_writable)?;
     flock(&lock, FlockOperation::LockExclusive).map_err(|error| not_writable(error.into()))?;
     match current(layout, icd, kind) {
@@ -90,31 +113,53 @@ pub fn assemble(layout: &Layout, icd: &Icd, kind: Kind) -> Result<Assembled, Ass
 
 /// What is assembled in `dir` already, whether or not it is up to date.
 pub fn assembled(dir: &Path) -> Option<Assembled> {
-    let manifest: Manifest = serde_json::from_slice(&fs::read(dir.join(manifest::FILE)).ok()?).ok()?;
-    (manifest.version == manifest::VERSION).then(|| Assembled { dir: dir.to_owned(), manifest })
+    let manifest: Manifest =
+        serde_json::from_slice(&fs::read(dir.join(manifest::FILE)).ok()?).ok()?;
+    (manifest.version == manifest::VERSION).then(|| Assembled {
+        dir: dir.to_owned(),
+        manifest,
+    })
 }
 
 /// What is assembled for `icd`, if it is up to date.
 pub fn current(layout: &Layout, icd: &Icd, kind: Kind) -> Option<Assembled> {
     let dir = layout.drivers_dir().join(&icd.driver);
     let sources = recorded(&dir)?;
-    let same_icd = sources.kind == kind.name() && sources.stamps.first().is_some_and(|stamp| stamp.path == icd.json);
-    (same_icd && sources.stamps.iter().all(Stamp::is_current)).then(|| assembled(&dir)).flatten()
+    let same_icd = sources.kind == kind.name()
+        && sources
+            .stamps
+            .first()
+            .is_some_and(|stamp| stamp.path == icd.json);
+    (same_icd && sources.stamps.iter().all(Stamp::is_current))
+        .then(|| assembled(&dir))
+        .flatten()
 }
 
 /// Creates the store where needed and opens the lock file in it.
 fn open_store(layout: &Layout) -> std::io::Result<File> {
     let dir = layout.drivers_dir();
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(&dir)?;
-    File::options().create(true).append(true).open(dir.join(".lock"))
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&dir)?;
+    File::options()
+        .create(true)
+        .append(true)
+        .open(dir.join(".lock"))
 }
 
 fn rebuild(layout: &Layout, icd: &Icd, kind: Kind, dir: &Path) -> Result<Assembled, AssembleError> {
-    let libraries = closure(layout, icd).map_err(|source| AssembleError::Closure { driver: icd.driver.clone(), source })?;
+    let libraries = closure(layout, icd).map_err(|source| AssembleError::Closure {
+        driver: icd.driver.clone(),
+        source,
+    })?;
     let sources = sources(layout, icd, kind, &libraries)?;
     let scratch = layout.drivers_dir().join(format!(".new-{}", icd.driver));
     remove_dir(&scratch)?;
-    fs::DirBuilder::new().mode(0o755).create(&scratch).map_err(io(&scratch))?;
+    fs::DirBuilder::new()
+        .mode(0o755)
+        .create(&scratch)
+        .map_err(io(&scratch))?;
     write_json(&scratch.join(SOURCES), &sources)?;
     if let Some(same) = confirm(layout, &scratch, dir, &sources)? {
         return Ok(same);
@@ -125,16 +170,37 @@ fn rebuild(layout: &Layout, icd: &Icd, kind: Kind, dir: &Path) -> Result<Assembl
     let manifest = describe(icd, kind, &libraries);
     write_json(&scratch.join(manifest::FILE), &manifest)?;
     publish(layout, &scratch, dir)?;
-    Ok(Assembled { dir: dir.to_owned(), manifest })
+    Ok(Assembled {
+        dir: dir.to_owned(),
+        manifest,
+    })
 }
 
 /// Where the loader's cache alone has changed, which every installation of a
 /// package does, the directory stays: containers that run keep theirs.
-fn confirm(layout: &Layout, scratch: &Path, dir: &Path, sources: &Sources) -> Result<Option<Assembled>, AssembleError> {
+fn confirm(
+    layout: &Layout,
+    scratch: &Path,
+    dir: &Path,
+    sources: &Sources,
+) -> Result<Option<Assembled>, AssembleError> {
     let cache = layout.host(LD_CACHE);
-    let files = |sources: &Sources| sources.stamps.iter().filter(|stamp| stamp.path != cache).cloned().collect::<Vec<_>>();
-    let Some(old) = recorded(dir).filter(|old| old.kind == sources.kind && files(old) == files(sources)) else { return Ok(None) };
-    let Some(same) = assembled(dir) else { return Ok(None) };
+    let files = |sources: &Sources| {
+        sources
+            .stamps
+            .iter()
+            .filter(|stamp| stamp.path != cache)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let Some(old) =
+        recorded(dir).filter(|old| old.kind == sources.kind && files(old) == files(sources))
+    else {
+        return Ok(None);
+    };
+    let Some(same) = assembled(dir) else {
+        return Ok(None);
+    };
     if old != *sources {
         fs::rename(scratch.join(SOURCES), dir.join(SOURCES)).map_err(io(dir))?;
     }
@@ -151,7 +217,10 @@ fn describe(icd: &Icd, kind: Kind, libraries: &[Library]) -> Manifest {
         version: manifest::VERSION,
         driver: icd.driver.clone(),
         kind: kind.name().into(),
-        icd: libraries.last().map(|library| library.file.clone()).unwrap_or_default(),
+        icd: libraries
+            .last()
+            .map(|library| library.file.clone())
+            .unwrap_or_default(),
         api_version: icd.api_version.clone(),
         libraries: libraries.iter().map(Library::describe).collect(),
     }
@@ -159,13 +228,21 @@ fn describe(icd: &Icd, kind: Kind, libraries: &[Library]) -> Manifest {
 
 /// The manifest comes first: `current` recognises the driver by it. The
 /// loader's cache is a source, for it decides which files the names mean.
-fn sources(layout: &Layout, icd: &Icd, kind: Kind, libraries: &[Library]) -> Result<Sources, AssembleError> {
+fn sources(
+    layout: &Layout,
+    icd: &Icd,
+    kind: Kind,
+    libraries: &[Library],
+) -> Result<Sources, AssembleError> {
     let mut stamps = vec![Stamp::of(&icd.json).map_err(io(&icd.json))?];
     for library in libraries {
         stamps.push(Stamp::of(&library.path).map_err(io(&library.path))?);
     }
     stamps.extend(Stamp::of(&layout.host(LD_CACHE)).ok());
-    Ok(Sources { kind: kind.name().into(), stamps })
+    Ok(Sources {
+        kind: kind.name().into(),
+        stamps,
+    })
 }
 
 /// Links or copies `source` to `target`, once it is known to be root's.
@@ -183,7 +260,11 @@ fn place(source: &Path, target: &Path) -> Result<(), AssembleError> {
 pub fn check_owner(file: &Path) -> Result<(), AssembleError> {
     let meta = fs::metadata(file).map_err(io(file))?;
     if !meta.is_file() || meta.uid() != 0 || meta.mode() & 0o022 != 0 {
-        return Err(AssembleError::Writable { path: file.to_owned(), uid: meta.uid(), mode: meta.mode() & 0o7777 });
+        return Err(AssembleError::Writable {
+            path: file.to_owned(),
+            uid: meta.uid(),
+            mode: meta.mode() & 0o7777,
+        });
     }
     Ok(())
 }
@@ -191,7 +272,9 @@ pub fn check_owner(file: &Path) -> Result<(), AssembleError> {
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), AssembleError> {
     let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
     text.push(b'\n');
-    File::create_new(path).and_then(|mut file| file.write_all(&text)).map_err(io(path))
+    File::create_new(path)
+        .and_then(|mut file| file.write_all(&text))
+        .map_err(io(path))
 }
 
 /// Puts `scratch` in the place of `dir`. The old directory is kept until the
@@ -200,14 +283,23 @@ fn publish(layout: &Layout, scratch: &Path, dir: &Path) -> Result<(), AssembleEr
     if renameat_with(CWD, scratch, CWD, dir, RenameFlags::NOREPLACE).is_ok() {
         return Ok(());
     }
-    renameat_with(CWD, scratch, CWD, dir, RenameFlags::EXCHANGE).map_err(|error| io(dir)(error.into()))?;
+    renameat_with(CWD, scratch, CWD, dir, RenameFlags::EXCHANGE)
+        .map_err(|error| io(dir)(error.into()))?;
     let retired = layout.drivers_dir().join(".retired");
     fs::create_dir_all(&retired).map_err(io(&retired))?;
     let boot = boot_id();
     discard_older_boots(&retired, &boot);
-    let name = scratch.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let place = (0..).map(|count| retired.join(format!("{boot}{name}-{count}"))).find(|place| !place.exists());
-    place.map_or(Ok(()), |place| fs::rename(scratch, &place).map_err(io(&place)))
+    let name = scratch
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let place = (0..)
+        .map(|count| retired.join(format!("{boot}{name}-{count}")))
+        .find(|place| !place.exists());
+    place.map_or(Ok(()), |place| {
+        fs::rename(scratch, &place).map_err(io(&place))
+    })
 }
 
 fn boot_id() -> String {
@@ -216,8 +308,13 @@ fn boot_id() -> String {
 }
 
 fn discard_older_boots(retired: &Path, boot: &str) {
-    let Ok(entries) = fs::read_dir(retired) else { return };
-    for entry in entries.flatten().filter(|entry| !entry.file_name().to_string_lossy().starts_with(boot)) {
+    let Ok(entries) = fs::read_dir(retired) else {
+        return;
+    };
+    for entry in entries
+        .flatten()
+        .filter(|entry| !entry.file_name().to_string_lossy().starts_with(boot))
+    {
         // What cannot be removed now is tried again at the next rebuild.
         let _ = fs::remove_dir_all(entry.path());
     }
@@ -243,21 +340,37 @@ mod tests {
         fs::create_dir_all(&icd_dir).unwrap();
         fs::create_dir_all(dir.path().join("etc")).unwrap();
         fs::write(dir.path().join(&LD_CACHE[1..]), "one").unwrap();
-        fs::copy(fs::canonicalize("/proc/self/exe").unwrap(), dir.path().join("libvulkan_lvp.so")).unwrap();
+        fs::copy(
+            fs::canonicalize("/proc/self/exe").unwrap(),
+            dir.path().join("libvulkan_lvp.so"),
+        )
+        .unwrap();
         for (needed, from) in needed_files() {
             fs::create_dir_all(dir.path().join("usr/lib")).unwrap();
             fs::copy(from, dir.path().join("usr/lib").join(needed)).unwrap();
         }
-        fs::write(icd_dir.join("lvp.json"), r#"{"ICD":{"library_path":"/libvulkan_lvp.so","api_version":"1.4.0"}}"#).unwrap();
+        fs::write(
+            icd_dir.join("lvp.json"),
+            r#"{"ICD":{"library_path":"/libvulkan_lvp.so","api_version":"1.4.0"}}"#,
+        )
+        .unwrap();
         (dir, layout)
     }
 
     /// What the test program itself needs apart from the C library.
     fn needed_files() -> Vec<(String, PathBuf)> {
-        let program = Icd { driver: "x".into(), json: "/x".into(), library: std::env::current_exe().unwrap(), api_version: String::new() };
+        let program = Icd {
+            driver: "x".into(),
+            json: "/x".into(),
+            library: std::env::current_exe().unwrap(),
+            api_version: String::new(),
+        };
         let mut libraries = closure(&Layout::default(), &program).unwrap();
         libraries.pop();
-        libraries.into_iter().map(|library| (library.file, library.path)).collect()
+        libraries
+            .into_iter()
+            .map(|library| (library.file, library.path))
+            .collect()
     }
 
     fn only_icd(layout: &Layout) -> Icd {
@@ -270,7 +383,16 @@ mod tests {
         let first = assemble(&layout, &only_icd(&layout), Kind::Software).unwrap();
         let inode = fs::metadata(&first.dir).unwrap().ino();
         assert_eq!(first.manifest.icd, "libvulkan_lvp.so");
-        assert_eq!(fs::metadata(assemble(&layout, &only_icd(&layout), Kind::Software).unwrap().dir).unwrap().ino(), inode);
+        assert_eq!(
+            fs::metadata(
+                assemble(&layout, &only_icd(&layout), Kind::Software)
+                    .unwrap()
+                    .dir
+            )
+            .unwrap()
+            .ino(),
+            inode
+        );
 
         let library = root.path().join("libvulkan_lvp.so");
         fs::rename(&library, root.path().join("old")).unwrap();
@@ -278,7 +400,10 @@ mod tests {
         assert!(current(&layout, &only_icd(&layout), Kind::Software).is_none());
         let second = assemble(&layout, &only_icd(&layout), Kind::Software).unwrap();
         assert_ne!(fs::metadata(&second.dir).unwrap().ino(), inode);
-        let retired: Vec<_> = fs::read_dir(layout.drivers_dir().join(".retired")).unwrap().flatten().collect();
+        let retired: Vec<_> = fs::read_dir(layout.drivers_dir().join(".retired"))
+            .unwrap()
+            .flatten()
+            .collect();
         assert_eq!(retired.len(), 1);
         assert_eq!(retired[0].metadata().unwrap().ino(), inode);
         assert!(retired[0].path().join("libvulkan_lvp.so").exists());
@@ -300,9 +425,16 @@ mod tests {
     #[test]
     fn a_library_that_others_can_write_is_refused() {
         let (root, layout) = host();
-        fs::set_permissions(root.path().join("libvulkan_lvp.so"), fs::Permissions::from_mode(0o666)).unwrap();
+        fs::set_permissions(
+            root.path().join("libvulkan_lvp.so"),
+            fs::Permissions::from_mode(0o666),
+        )
+        .unwrap();
         let error = assemble(&layout, &only_icd(&layout), Kind::Software).unwrap_err();
-        assert!(matches!(error, AssembleError::Writable { mode: 0o666, .. }), "{error}");
+        assert!(
+            matches!(error, AssembleError::Writable { mode: 0o666, .. }),
+            "{error}"
+        );
         assert!(!layout.drivers_dir().join("lvp").exists());
     }
 
@@ -311,8 +443,13 @@ mod tests {
         let (root, layout) = host();
         let (needed, _) = needed_files().remove(0);
         fs::remove_file(root.path().join("usr/lib").join(&needed)).unwrap();
-        let error = assemble(&layout, &only_icd(&layout), Kind::Software).unwrap_err().to_string();
-        assert!(error.contains(&needed) && error.contains("reinstall"), "{error}");
+        let error = assemble(&layout, &only_icd(&layout), Kind::Software)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(&needed) && error.contains("reinstall"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -320,7 +457,9 @@ mod tests {
         let (_root, layout) = host();
         let icd = only_icd(&layout);
         std::thread::scope(|scope| {
-            let all: Vec<_> = (0..4).map(|_| scope.spawn(|| assemble(&layout, &icd, Kind::Software).unwrap().manifest)).collect();
+            let all: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| assemble(&layout, &icd, Kind::Software).unwrap().manifest))
+                .collect();
             for one in all {
                 assert_eq!(one.join().unwrap().icd, "libvulkan_lvp.so");
             }

@@ -41,16 +41,30 @@ pub fn generate(layout: &Layout, policy: &Policy, options: &Options) -> Result<S
     let inventory = discover(layout);
     let mut devices = Vec::new();
     for name in device_names(&inventory, &policy.devices) {
-        let selection = if name == "all" { Selection::All } else { Selection::Names(vec![name.clone()]) };
+        let selection = if name == "all" {
+            Selection::All
+        } else {
+            Selection::Names(vec![name.clone()])
+        };
         let chosen = select(&selection, &inventory, &policy.devices)?;
         devices.push((name, device_edits(layout, &chosen)?));
     }
     if devices.is_empty() {
-        let problems: Vec<String> = inventory.problems.iter().map(|problem| format!("{}: {}", problem.name, problem.reason)).collect();
-        return Err(Error::NoDevices(format!("no GPU with a Vulkan driver and no lavapipe was found; {}", problems.join("; "))));
+        let problems: Vec<String> = inventory
+            .problems
+            .iter()
+            .map(|problem| format!("{}: {}", problem.name, problem.reason))
+            .collect();
+        return Err(Error::NoDevices(format!(
+            "no GPU with a Vulkan driver and no lavapipe was found; {}",
+            problems.join("; ")
+        )));
     }
     let (version, groups) = version(&devices, options.version.as_deref())?;
-    let listed: Vec<Value> = devices.iter().map(|(name, edits)| json!({"name": name, "containerEdits": render(edits, groups)})).collect();
+    let listed: Vec<Value> = devices
+        .iter()
+        .map(|(name, edits)| json!({"name": name, "containerEdits": render(edits, groups)}))
+        .collect();
     let mut common = render(&edits::for_every_image(layout), groups);
     common["hooks"] = json!([hook(layout, options)]);
     let spec = json!({"cdiVersion": version, "kind": options.kind, "devices": listed, "containerEdits": common});
@@ -59,7 +73,10 @@ pub fn generate(layout: &Layout, policy: &Policy, options: &Options) -> Result<S
 
 /// Every name that the specification lists: the allowed devices and `all`.
 pub fn device_names(inventory: &Inventory, policy: &Devices) -> Vec<String> {
-    let allowed = |name: &String| (name != SOFTWARE || policy.software != Software::Never) && select(&Selection::Names(vec![name.clone()]), inventory, policy).is_ok();
+    let allowed = |name: &String| {
+        (name != SOFTWARE || policy.software != Software::Never)
+            && select(&Selection::Names(vec![name.clone()]), inventory, policy).is_ok()
+    };
     let mut listed: Vec<String> = names(inventory).into_iter().filter(allowed).collect();
     if select(&Selection::All, inventory, policy).is_ok() {
         listed.push("all".into());
@@ -68,16 +85,29 @@ pub fn device_names(inventory: &Inventory, policy: &Devices) -> Vec<String> {
 }
 
 fn device_edits(layout: &Layout, devices: &[&Device]) -> Result<ContainerEdits, Error> {
-    Ok(edits::for_devices(devices, &inject::drivers(layout, devices)?))
+    Ok(edits::for_devices(
+        devices,
+        &inject::drivers(layout, devices)?,
+    ))
 }
 
 /// The version to declare, and whether groups can be expressed in it. An engine
 /// that reads no version with groups is better served without them: root and
 /// world-accessible nodes still work.
-fn version(devices: &[(String, ContainerEdits)], limit: Option<&str>) -> Result<(&'static str, bool), Error> {
-    let groups = devices.iter().any(|(_, edits)| !edits.additional_gids.is_empty());
-    let digits = devices.iter().any(|(name, _)| name.starts_with(|first: char| first.is_ascii_digit()));
-    let moved = devices.iter().flat_map(|(_, edits)| &edits.device_nodes).any(|node| node.path != node.host_path);
+fn version(
+    devices: &[(String, ContainerEdits)],
+    limit: Option<&str>,
+) -> Result<(&'static str, bool), Error> {
+    let groups = devices
+        .iter()
+        .any(|(_, edits)| !edits.additional_gids.is_empty());
+    let digits = devices
+        .iter()
+        .any(|(name, _)| name.starts_with(|first: char| first.is_ascii_digit()));
+    let moved = devices
+        .iter()
+        .flat_map(|(_, edits)| &edits.device_nodes)
+        .any(|node| node.path != node.host_path);
     let without_groups = if digits || moved { "0.5.0" } else { "0.3.0" };
     let reads = |version: &str| limit.is_none_or(|limit| position(limit) >= position(version));
     if groups && reads("0.7.0") {
@@ -87,21 +117,35 @@ fn version(devices: &[(String, ContainerEdits)], limit: Option<&str>) -> Result<
         return Ok((without_groups, false));
     }
     let limit = limit.unwrap_or_default().to_owned();
-    Err(Error::CdiVersion { limit, needed: without_groups.into(), what: "the names of the devices".into() })
+    Err(Error::CdiVersion {
+        limit,
+        needed: without_groups.into(),
+        what: "the names of the devices".into(),
+    })
 }
 
 /// The place of a version among those that matter here; a newer one is last.
 fn position(version: &str) -> usize {
-    let parts = |text: &str| text.split('.').map(|part| part.parse::<u32>().unwrap_or(0)).collect::<Vec<_>>();
-    VERSIONS.iter().filter(|known| parts(known) <= parts(version)).count()
+    let parts = |text: &str| {
+        text.split('.')
+            .map(|part| part.parse::<u32>().unwrap_or(0))
+            .collect::<Vec<_>>()
+    };
+    VERSIONS
+        .iter()
+        .filter(|known| parts(known) <= parts(version))
+        .count()
 }
 
 fn is_kind(kind: &str) -> bool {
     let word = |text: &str| {
-        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+        let plain = text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
         plain && text.starts_with(|first: char| first.is_ascii_alphabetic())
     };
-    kind.split_once('/').is_some_and(|(vendor, class)| word(vendor) && word(class))
+    kind.split_once('/')
+        .is_some_and(|(vendor, class)| word(vendor) && word(class))
 }
 
 fn render(edits: &ContainerEdits, groups: bool) -> Value {
@@ -158,7 +202,16 @@ pub fn write(path: &Path, text: &str) -> Result<(), Error> {
 }
 
 /// Fails unless the file at `path` is what would be generated now.
-pub fn validate(layout: &Layout, policy: &Policy, options: &Options, path: &Path) -> Result<(), Error> {
+pub fn validate(
+    layout: &Layout,
+    policy: &Policy,
+    options: &Options,
+    path: &Path,
+) -> Result<(), Error> {
     let present = std::fs::read_to_string(path).map_err(Error::io(path.display().to_string()))?;
-    if present == generate(layout, policy, options)? { Ok(()) } else { Err(Error::CdiStale(path.to_owned())) }
+    if present == generate(layout, policy, options)? {
+        Ok(())
+    } else {
+        Err(Error::CdiStale(path.to_owned()))
+    }
 }

@@ -132,7 +132,14 @@ pub struct CdiOptions {
 impl CdiOptions {
     /// With the hook's program filled in: this one, unless another was named.
     pub fn resolve(self) -> crate::cdi::Options {
-        let program = self.hook_path.or_else(|| std::env::current_exe().ok()).unwrap_or_else(|| "/usr/bin/pumice".into());
-        crate::cdi::Options { kind: self.kind, version: self.cdi_version, program }
+        let program = self
+            .hook_path
+            .or_else(|| std::env::current_exe().ok())
+            .unwrap_or_else(|| "/usr/bin/pumice".into());
+        crate::cdi::Options {
+            kind: self.kind,
+            version: self.cdi_version,
+            program,
+        }
     }
 }

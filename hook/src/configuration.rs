@@ -24,21 +24,38 @@ pub struct Host {
 
 /// The edited configuration, or nothing if it is to stay as it is. A relative
 /// root is looked up in `bundle`.
-pub fn edit(host: &Host, route: Route, config: &[u8], bundle: Option<&Path>) -> Result<Option<Vec<u8>>, Error> {
-    let bad = |source: SpecError| Error::Spec { from: "config.json".into(), source };
+pub fn edit(
+    host: &Host,
+    route: Route,
+    config: &[u8],
+    bundle: Option<&Path>,
+) -> Result<Option<Vec<u8>>, Error> {
+    let bad = |source: SpecError| Error::Spec {
+        from: "config.json".into(),
+        source,
+    };
     let mut spec = Spec::parse(config).map_err(bad)?;
-    let Some(request) = request(&spec, &host.policy, route) else { return Ok(None) };
+    let Some(request) = request(&spec, &host.policy, route) else {
+        return Ok(None);
+    };
     match inject(host, &request, &mut spec, bundle) {
         Ok(()) => Ok(Some(spec.to_bytes())),
         Err(error) if request.source == Source::Environment => {
-            host.log.note(&format!("NVIDIA_VISIBLE_DEVICES is set but the container gets no GPU: {error}"));
+            host.log.note(&format!(
+                "NVIDIA_VISIBLE_DEVICES is set but the container gets no GPU: {error}"
+            ));
             Ok(None)
         }
         Err(error) => Err(error),
     }
 }
 
-fn inject(host: &Host, request: &Request, spec: &mut Spec, bundle: Option<&Path>) -> Result<(), Error> {
+fn inject(
+    host: &Host,
+    request: &Request,
+    spec: &mut Spec,
+    bundle: Option<&Path>,
+) -> Result<(), Error> {
     let root = open_root(spec, bundle)?;
     // Our own libraries of an earlier edit are no volumes of the user's.
     spec.remove_mounts_from(&host.layout.library_dir);
@@ -47,7 +64,12 @@ fn inject(host: &Host, request: &Request, spec: &mut Spec, bundle: Option<&Path>
     for note in &image.notes {
         host.log.note(note);
     }
-    for gid in host_part.edits.additional_gids.iter().filter(|gid| !spec.maps_gid(**gid)) {
+    for gid in host_part
+        .edits
+        .additional_gids
+        .iter()
+        .filter(|gid| !spec.maps_gid(**gid))
+    {
         host.log.note(&format!("the device's group {gid} has no meaning in the container's user namespace: only the node's owner and others may use it"));
     }
     // What a hook would do later is done here, where it survives.

@@ -94,7 +94,12 @@ impl Inventory {
         }
         match name.parse::<usize>() {
             Ok(index) => self.hardware.get(index),
-            Err(_) => self.hardware.iter().find(|device| device.pci.as_deref().is_some_and(|pci| pci.eq_ignore_ascii_case(name))),
+            Err(_) => self.hardware.iter().find(|device| {
+                device
+                    .pci
+                    .as_deref()
+                    .is_some_and(|pci| pci.eq_ignore_ascii_case(name))
+            }),
         }
     }
 }
@@ -107,13 +112,18 @@ pub fn discover(layout: &Layout) -> Inventory {
     for render_node in render_nodes(layout) {
         match drm_device(layout, &render_node, &icds) {
             // NVIDIA's module makes a render node too; the device is one.
-            Ok(device) if nvidia.iter().any(|other| other.pci.is_some() && other.pci == device.pci) => {}
+            Ok(device)
+                if nvidia
+                    .iter()
+                    .any(|other| other.pci.is_some() && other.pci == device.pci) => {}
             Ok(device) => inventory.hardware.push(device),
             Err(problem) => inventory.problems.push(problem),
         }
     }
     inventory.hardware.extend(nvidia);
-    inventory.hardware.sort_by(|a, b| (a.pci.is_none(), &a.pci, sort_key(a)).cmp(&(b.pci.is_none(), &b.pci, sort_key(b))));
+    inventory.hardware.sort_by(|a, b| {
+        (a.pci.is_none(), &a.pci, sort_key(a)).cmp(&(b.pci.is_none(), &b.pci, sort_key(b)))
+    });
     inventory.software = software_device(&icds);
     inventory
 }
@@ -131,7 +141,10 @@ fn render_nodes(layout: &Layout) -> Vec<String> {
         .filter_map(|dir| fs::read_dir(dir).ok())
         .flat_map(|entries| entries.flatten())
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.strip_prefix("renderD").is_some_and(|minor| minor.parse::<u32>().is_ok()))
+        .filter(|name| {
+            name.strip_prefix("renderD")
+                .is_some_and(|minor| minor.parse::<u32>().is_ok())
+        })
         .collect();
     names.sort();
     names.dedup();
@@ -139,16 +152,35 @@ fn render_nodes(layout: &Layout) -> Vec<String> {
 }
 
 fn drm_device(layout: &Layout, name: &str, icds: &[Icd]) -> Result<Device, Problem> {
-    let problem = |reason: String| Problem { name: name.to_owned(), reason };
+    let problem = |reason: String| Problem {
+        name: name.to_owned(),
+        reason,
+    };
     let node = render_node(layout, name).map_err(problem)?;
-    let sysfs = layout.sys.join(format!("dev/char/{DRM_MAJOR}:{}/device", node.minor));
+    let sysfs = layout
+        .sys
+        .join(format!("dev/char/{DRM_MAJOR}:{}/device", node.minor));
     let kernel_driver = link_name(&sysfs.join("driver")).ok_or_else(|| {
-        problem(format!("{} shows no kernel driver for it: load the GPU's module", sysfs.display()))
+        problem(format!(
+            "{} shows no kernel driver for it: load the GPU's module",
+            sysfs.display()
+        ))
     })?;
     let drivers = drivers_for(&kernel_driver, icds).map_err(problem)?;
-    let kind = if kernel_driver.starts_with("nvidia") { Kind::Nvidia } else { Kind::Drm };
+    let kind = if kernel_driver.starts_with("nvidia") {
+        Kind::Nvidia
+    } else {
+        Kind::Drm
+    };
     let id = word(&sysfs.join("vendor")).zip(word(&sysfs.join("device")));
-    Ok(Device { kind, pci: pci_address(&sysfs), id, kernel_driver, drivers, nodes: vec![node] })
+    Ok(Device {
+        kind,
+        pci: pci_address(&sysfs),
+        id,
+        kernel_driver,
+        drivers,
+        nodes: vec![node],
+    })
 }
 
 /// The render node `name` of `/dev/dri`, checked to be one: a card node, which
@@ -160,7 +192,12 @@ fn render_node(layout: &Layout, name: &str) -> Result<DeviceNode, String> {
         None => format!("{} is not a character device", host_path.display()),
     })?;
     if node.major != DRM_MAJOR || node.minor < FIRST_RENDER_MINOR {
-        return Err(format!("{} is device {}:{}, not a DRM render node", host_path.display(), node.major, node.minor));
+        return Err(format!(
+            "{} is device {}:{}, not a DRM render node",
+            host_path.display(),
+            node.major,
+            node.minor
+        ));
     }
     Ok(node)
 }
@@ -184,13 +221,27 @@ fn character_device(host_path: &Path, path: PathBuf) -> Result<DeviceNode, Optio
 fn drivers_for(kernel_driver: &str, icds: &[Icd]) -> Result<Vec<Icd>, String> {
     let names = match icd::serving(kernel_driver) {
         Support::Drivers(names) => names,
-        Support::None(why) => return Err(format!("no Vulkan driver serves the kernel driver `{kernel_driver}`: {why}")),
-        Support::Unknown => return Err(format!("no Vulkan driver is known for the kernel driver `{kernel_driver}`")),
+        Support::None(why) => {
+            return Err(format!(
+                "no Vulkan driver serves the kernel driver `{kernel_driver}`: {why}"
+            ));
+        }
+        Support::Unknown => {
+            return Err(format!(
+                "no Vulkan driver is known for the kernel driver `{kernel_driver}`"
+            ));
+        }
     };
-    let drivers: Vec<Icd> = names.iter().filter_map(|name| icd::named(icds, name)).cloned().collect();
+    let drivers: Vec<Icd> = names
+        .iter()
+        .filter_map(|name| icd::named(icds, name))
+        .cloned()
+        .collect();
     if drivers.is_empty() {
         let wanted = names.join("` or `");
-        return Err(format!("the Vulkan driver `{wanted}` for the kernel driver `{kernel_driver}` is not installed: install mesa-vulkan-drivers or the vendor's driver"));
+        return Err(format!(
+            "the Vulkan driver `{wanted}` for the kernel driver `{kernel_driver}` is not installed: install mesa-vulkan-drivers or the vendor's driver"
+        ));
     }
     Ok(drivers)
 }
@@ -199,33 +250,61 @@ fn drivers_for(kernel_driver: &str, icds: &[Icd]) -> Result<Vec<Icd>, String> {
 /// virtio device below a PCI one.
 fn pci_address(sysfs: &Path) -> Option<String> {
     let device = fs::canonicalize(sysfs).ok()?;
-    device.ancestors().take(2).filter_map(|dir| dir.file_name()?.to_str()).find(|name| is_pci_address(name)).map(str::to_owned)
+    device
+        .ancestors()
+        .take(2)
+        .filter_map(|dir| dir.file_name()?.to_str())
+        .find(|name| is_pci_address(name))
+        .map(str::to_owned)
 }
 
 /// Whether `name` has the form `0000:03:00.0`.
 pub fn is_pci_address(name: &str) -> bool {
-    let hex = |text: &str, length: usize| text.len() >= length && text.len() <= 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let hex = |text: &str, length: usize| {
+        text.len() >= length && text.len() <= 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
     let mut parts = name.splitn(3, ':');
-    let (Some(domain), Some(bus), Some(slot)) = (parts.next(), parts.next(), parts.next()) else { return false };
-    let Some((device, function)) = slot.split_once('.') else { return false };
-    hex(domain, 4) && bus.len() == 2 && hex(bus, 2) && device.len() == 2 && hex(device, 2) && function.len() == 1 && hex(function, 1)
+    let (Some(domain), Some(bus), Some(slot)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let Some((device, function)) = slot.split_once('.') else {
+        return false;
+    };
+    hex(domain, 4)
+        && bus.len() == 2
+        && hex(bus, 2)
+        && device.len() == 2
+        && hex(device, 2)
+        && function.len() == 1
+        && hex(function, 1)
 }
 
 fn link_name(link: &Path) -> Option<String> {
-    fs::read_link(link).ok()?.file_name()?.to_str().map(str::to_owned)
+    fs::read_link(link)
+        .ok()?
+        .file_name()?
+        .to_str()
+        .map(str::to_owned)
 }
 
 fn word(file: &Path) -> Option<String> {
-    fs::read_to_string(file).ok().map(|text| text.trim().to_owned())
+    fs::read_to_string(file)
+        .ok()
+        .map(|text| text.trim().to_owned())
 }
 
 /// The GPUs of nvidia.ko, which lists them below `/proc/driver/nvidia/gpus`.
 fn nvidia_devices(layout: &Layout, icds: &[Icd], problems: &mut Vec<Problem>) -> Vec<Device> {
-    let Ok(entries) = fs::read_dir(layout.proc_nvidia.join("gpus")) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(layout.proc_nvidia.join("gpus")) else {
+        return Vec::new();
+    };
     let mut devices = Vec::new();
     for entry in entries.flatten() {
-        let Ok(pci) = entry.file_name().into_string() else { continue };
-        let built = nvidia_nodes(layout, &entry.path(), &pci).and_then(|nodes| Ok((nodes, drivers_for("nvidia", icds)?)));
+        let Ok(pci) = entry.file_name().into_string() else {
+            continue;
+        };
+        let built = nvidia_nodes(layout, &entry.path(), &pci)
+            .and_then(|nodes| Ok((nodes, drivers_for("nvidia", icds)?)));
         match built {
             Ok((nodes, drivers)) => devices.push(Device {
                 kind: Kind::Nvidia,
@@ -244,18 +323,29 @@ fn nvidia_devices(layout: &Layout, icds: &[Icd], problems: &mut Vec<Problem>) ->
 /// The GPU's own node, the control nodes that every client opens, and its
 /// render node where the module made one.
 fn nvidia_nodes(layout: &Layout, gpu: &Path, pci: &str) -> Result<Vec<DeviceNode>, String> {
-    let information = fs::read_to_string(gpu.join("information")).map_err(|error| format!("{}: {error}", gpu.display()))?;
+    let information = fs::read_to_string(gpu.join("information"))
+        .map_err(|error| format!("{}: {error}", gpu.display()))?;
     let minor = information
         .lines()
         .find_map(|line| line.strip_prefix("Device Minor:"))
         .and_then(|minor| minor.trim().parse::<u32>().ok())
         .ok_or_else(|| format!("{}/information names no device minor", gpu.display()))?;
     let mut nodes = Vec::new();
-    for (name, required) in [(format!("nvidia{minor}"), true), ("nvidiactl".into(), true), ("nvidia-uvm".into(), false), ("nvidia-modeset".into(), false)] {
+    for (name, required) in [
+        (format!("nvidia{minor}"), true),
+        ("nvidiactl".into(), true),
+        ("nvidia-uvm".into(), false),
+        ("nvidia-modeset".into(), false),
+    ] {
         match character_device(&layout.dev.join(&name), Path::new("/dev").join(&name)) {
             Ok(node) => nodes.push(node),
             Err(_) if !required => {}
-            Err(_) => return Err(format!("{} is missing: run nvidia-modprobe", layout.dev.join(name).display())),
+            Err(_) => {
+                return Err(format!(
+                    "{} is missing: run nvidia-modprobe",
+                    layout.dev.join(name).display()
+                ));
+            }
         }
     }
     nodes.extend(nvidia_render_node(layout, pci));
@@ -263,13 +353,27 @@ fn nvidia_nodes(layout: &Layout, gpu: &Path, pci: &str) -> Result<Vec<DeviceNode
 }
 
 fn nvidia_render_node(layout: &Layout, pci: &str) -> Option<DeviceNode> {
-    let dir = layout.sys.join("bus/pci/devices").join(pci.to_ascii_lowercase()).join("drm");
-    let names = fs::read_dir(dir).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let dir = layout
+        .sys
+        .join("bus/pci/devices")
+        .join(pci.to_ascii_lowercase())
+        .join("drm");
+    let names = fs::read_dir(dir)
+        .ok()?
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
     let name = names.into_iter().find(|name| name.starts_with("renderD"))?;
     render_node(layout, &name).ok()
 }
 
 fn software_device(icds: &[Icd]) -> Option<Device> {
     let driver = icd::named(icds, SOFTWARE_DRIVER)?.clone();
-    Some(Device { kind: Kind::Software, pci: None, id: None, kernel_driver: SOFTWARE.into(), drivers: vec![driver], nodes: Vec::new() })
+    Some(Device {
+        kind: Kind::Software,
+        pci: None,
+        id: None,
+        kernel_driver: SOFTWARE.into(),
+        drivers: vec![driver],
+        nodes: Vec::new(),
+    })
 }

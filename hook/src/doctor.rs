@@ -49,15 +49,24 @@ impl std::fmt::Display for Finding {
 }
 
 fn good(text: impl Into<String>) -> Finding {
-    Finding { level: Level::Good, text: text.into() }
+    Finding {
+        level: Level::Good,
+        text: text.into(),
+    }
 }
 
 fn note(text: impl Into<String>) -> Finding {
-    Finding { level: Level::Note, text: text.into() }
+    Finding {
+        level: Level::Note,
+        text: text.into(),
+    }
 }
 
 fn problem(text: impl Into<String>) -> Finding {
-    Finding { level: Level::Problem, text: text.into() }
+    Finding {
+        level: Level::Problem,
+        text: text.into(),
+    }
 }
 
 /// Looks at everything.
@@ -82,16 +91,24 @@ fn libraries(host: &Host) -> Vec<Finding> {
         let read = opened.and_then(|file| elf::read(file).map_err(|error| error.to_string()));
         match (read, assemble::check_owner(&path)) {
             (Ok(_), Ok(())) => good(path.display().to_string()),
-            (Err(error), _) => problem(format!("{}: {error}: install pumice again", path.display())),
+            (Err(error), _) => {
+                problem(format!("{}: {error}: install pumice again", path.display()))
+            }
             (_, Err(error)) => problem(error.to_string()),
         }
     };
-    ["libcuda.so.1", "libnvidia-ml.so.1", PRELOAD].map(examine).into()
+    ["libcuda.so.1", "libnvidia-ml.so.1", PRELOAD]
+        .map(examine)
+        .into()
 }
 
 /// A hook runs beside the files of an untrusted image: no loader may run first.
 fn program() -> Option<Finding> {
-    let linked = fs::File::open("/proc/self/exe").ok().and_then(|file| elf::read(file).ok())?.interpreter.is_some();
+    let linked = fs::File::open("/proc/self/exe")
+        .ok()
+        .and_then(|file| elf::read(file).ok())?
+        .interpreter
+        .is_some();
     linked.then(|| note("this pumice is dynamically linked: as a hook it is to be linked statically (target-feature=+crt-static)"))
 }
 
@@ -99,10 +116,16 @@ fn program() -> Option<Finding> {
 fn kernel() -> Vec<Finding> {
     let uname = rustix::system::uname();
     let release = uname.release().to_string_lossy().into_owned();
-    let version: Vec<u32> = release.split(['.', '-']).map_while(|part| part.parse().ok()).take(2).collect();
+    let version: Vec<u32> = release
+        .split(['.', '-'])
+        .map_while(|part| part.parse().ok())
+        .take(2)
+        .collect();
     let mut findings = vec![match version {
         version if version >= vec![5, 12] => good(format!("kernel {release}")),
-        version if version >= vec![5, 6] => note(format!("kernel {release}: the live hook needs 5.12; CDI, precreate and the runtime wrapper work")),
+        version if version >= vec![5, 6] => note(format!(
+            "kernel {release}: the live hook needs 5.12; CDI, precreate and the runtime wrapper work"
+        )),
         _ => problem(format!("kernel {release}: pumice needs 5.6 or later")),
     }];
     if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
@@ -115,13 +138,31 @@ fn kernel() -> Vec<Finding> {
 }
 
 fn devices(host: &Host, inventory: &Inventory) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = inventory.hardware.iter().enumerate().map(|(index, device)| good(describe(index, device))).collect();
-    findings.extend(inventory.problems.iter().map(|broken| problem(format!("{}: {}", broken.name, broken.reason))));
+    let mut findings: Vec<Finding> = inventory
+        .hardware
+        .iter()
+        .enumerate()
+        .map(|(index, device)| good(describe(index, device)))
+        .collect();
+    findings.extend(
+        inventory
+            .problems
+            .iter()
+            .map(|broken| problem(format!("{}: {}", broken.name, broken.reason))),
+    );
     match (&inventory.software, host.policy.devices.software) {
-        (Some(_), Software::Never) => findings.push(note("software rendering is installed and the policy forbids it")),
-        (Some(_), Software::Named) => findings.push(note("pumice/gpu=software: lavapipe, for those who ask for it by name")),
-        (Some(_), Software::Fallback) => findings.push(note("pumice/gpu=software: lavapipe, also where no GPU is found")),
-        (None, _) => findings.push(note("no software rendering: install mesa-vulkan-drivers to have pumice/gpu=software")),
+        (Some(_), Software::Never) => findings.push(note(
+            "software rendering is installed and the policy forbids it",
+        )),
+        (Some(_), Software::Named) => findings.push(note(
+            "pumice/gpu=software: lavapipe, for those who ask for it by name",
+        )),
+        (Some(_), Software::Fallback) => findings.push(note(
+            "pumice/gpu=software: lavapipe, also where no GPU is found",
+        )),
+        (None, _) => findings.push(note(
+            "no software rendering: install mesa-vulkan-drivers to have pumice/gpu=software",
+        )),
     }
     let software = inventory.software.is_some() && host.policy.devices.software != Software::Never;
     match (inventory.hardware.is_empty(), software) {
@@ -133,11 +174,31 @@ fn devices(host: &Host, inventory: &Inventory) -> Vec<Finding> {
 }
 
 fn describe(index: usize, device: &Device) -> String {
-    let name = device.pci.clone().unwrap_or_else(|| device.kernel_driver.clone());
-    let drivers: Vec<&str> = device.drivers.iter().map(|icd| icd.driver.as_str()).collect();
-    let nodes: Vec<String> = device.nodes.iter().map(|node| node.host_path.display().to_string()).collect();
-    let id = device.id.as_ref().map(|(vendor, device)| format!(" {vendor}:{device}")).unwrap_or_default();
-    format!("pumice/gpu={index}: {name}{id}, kernel driver {}, Vulkan driver {}, {}", device.kernel_driver, drivers.join(" and "), nodes.join(" "))
+    let name = device
+        .pci
+        .clone()
+        .unwrap_or_else(|| device.kernel_driver.clone());
+    let drivers: Vec<&str> = device
+        .drivers
+        .iter()
+        .map(|icd| icd.driver.as_str())
+        .collect();
+    let nodes: Vec<String> = device
+        .nodes
+        .iter()
+        .map(|node| node.host_path.display().to_string())
+        .collect();
+    let id = device
+        .id
+        .as_ref()
+        .map(|(vendor, device)| format!(" {vendor}:{device}"))
+        .unwrap_or_default();
+    format!(
+        "pumice/gpu={index}: {name}{id}, kernel driver {}, Vulkan driver {}, {}",
+        device.kernel_driver,
+        drivers.join(" and "),
+        nodes.join(" ")
+    )
 }
 
 /// The driver directories, and whether all are up to date.
@@ -150,7 +211,10 @@ fn drivers(host: &Host, inventory: &Inventory) -> (Vec<Finding>, bool) {
                 Some(assembled) => good(describe_driver(&assembled)),
                 None => {
                     all_current = false;
-                    note(format!("the Vulkan driver `{}` is not assembled or out of date: the next container does it, or run `pumice assemble` as root", icd.driver))
+                    note(format!(
+                        "the Vulkan driver `{}` is not assembled or out of date: the next container does it, or run `pumice assemble` as root",
+                        icd.driver
+                    ))
                 }
             };
             if !findings.contains(&finding) {
@@ -162,10 +226,24 @@ fn drivers(host: &Host, inventory: &Inventory) -> (Vec<Finding>, bool) {
 }
 
 fn describe_driver(assembled: &Assembled) -> String {
-    let newest = assembled.manifest.needs().filter_map(glibc_version).max().unwrap_or_default();
-    let newest = newest.iter().map(u32::to_string).collect::<Vec<_>>().join(".");
+    let newest = assembled
+        .manifest
+        .needs()
+        .filter_map(glibc_version)
+        .max()
+        .unwrap_or_default();
+    let newest = newest
+        .iter()
+        .map(u32::to_string)
+        .collect::<Vec<_>>()
+        .join(".");
     let manifest = &assembled.manifest;
-    format!("{}: Vulkan {}, {} libraries, for images with glibc {newest} or later", assembled.dir.display(), manifest.api_version, manifest.libraries.len())
+    format!(
+        "{}: Vulkan {}, {} libraries, for images with glibc {newest} or later",
+        assembled.dir.display(),
+        manifest.api_version,
+        manifest.libraries.len()
+    )
 }
 
 /// How long the probe may take; lavapipe compiles its tests.
@@ -183,12 +261,25 @@ fn vulkan(host: &Host) -> Vec<Finding> {
         .spawn();
     let answer = match started {
         Ok(child) => output_in_time(child),
-        Err(error) => return vec![problem(format!("{}: {error}: install pumice again", program.display()))],
+        Err(error) => {
+            return vec![problem(format!(
+                "{}: {error}: install pumice again",
+                program.display()
+            ))];
+        }
     };
     let Some(report) = answer.and_then(|text| serde_json::from_str::<Value>(&text).ok()) else {
-        return vec![problem(format!("{} gave no report: run it by hand", program.display()))];
+        return vec![problem(format!(
+            "{} gave no report: run it by hand",
+            program.display()
+        ))];
     };
-    let devices: Vec<&Value> = report.as_array().or_else(|| report.get("devices").and_then(Value::as_array)).into_iter().flatten().collect();
+    let devices: Vec<&Value> = report
+        .as_array()
+        .or_else(|| report.get("devices").and_then(Value::as_array))
+        .into_iter()
+        .flatten()
+        .collect();
     if devices.is_empty() {
         return vec![problem("Vulkan finds no device: run vulkan-probe by hand")];
     }
@@ -200,7 +291,10 @@ fn vulkan_device(device: &Value) -> Finding {
     let name = format!("Vulkan device {}", text("name").unwrap_or("without a name"));
     match text("unsuitable").or_else(|| text("error")) {
         Some(reason) => problem(format!("{name}: {reason}")),
-        None => good(format!("{name}, Vulkan {}", text("api_version").unwrap_or("of unknown version"))),
+        None => good(format!(
+            "{name}, Vulkan {}",
+            text("api_version").unwrap_or("of unknown version")
+        )),
     }
 }
 
@@ -234,11 +328,22 @@ fn runtimes(host: &Host) -> Vec<Finding> {
 /// Where engines look, and whether pumice is there.
 fn engines(host: &Host, all_current: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for dir in ["/etc/containers/oci/hooks.d", "/usr/share/containers/oci/hooks.d"] {
-        findings.extend(files_naming(&host.layout.host(dir), "pumice").into_iter().map(|path| good(format!("podman hook {}", path.display()))));
+    for dir in [
+        "/etc/containers/oci/hooks.d",
+        "/usr/share/containers/oci/hooks.d",
+    ] {
+        findings.extend(
+            files_naming(&host.layout.host(dir), "pumice")
+                .into_iter()
+                .map(|path| good(format!("podman hook {}", path.display()))),
+        );
     }
     for dir in ["/etc/cdi", "/var/run/cdi"] {
-        findings.extend(files_naming(&host.layout.host(dir), "\"pumice\"").into_iter().map(|path| specification(host, &path, all_current)));
+        findings.extend(
+            files_naming(&host.layout.host(dir), "\"pumice\"")
+                .into_iter()
+                .map(|path| specification(host, &path, all_current)),
+        );
     }
     let daemon = host.layout.host("/etc/docker/daemon.json");
     if fs::read_to_string(&daemon).is_ok_and(|text| text.contains("pumice")) {
@@ -253,8 +358,14 @@ fn engines(host: &Host, all_current: bool) -> Vec<Finding> {
 
 /// The JSON files of `dir` that contain `word`.
 fn files_naming(dir: &Path, word: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut files: Vec<PathBuf> = entries.filter(|path| fs::read_to_string(path).is_ok_and(|text| text.contains(word))).collect();
+    let entries = fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = entries
+        .filter(|path| fs::read_to_string(path).is_ok_and(|text| text.contains(word)))
+        .collect();
     files.sort();
     files
 }
@@ -262,15 +373,36 @@ fn files_naming(dir: &Path, word: &str) -> Vec<PathBuf> {
 /// Whether a specification is what would be generated now, for its own kind,
 /// version and program.
 fn specification(host: &Host, path: &Path, all_current: bool) -> Finding {
-    let parsed: Option<Value> = fs::read(path).ok().and_then(|text| serde_json::from_slice(&text).ok());
-    let text = |pointer: &str| parsed.as_ref().and_then(|spec| spec.pointer(pointer)).and_then(Value::as_str);
-    let (Some(kind), Some(version), Some(program)) = (text("/kind"), text("/cdiVersion"), text("/containerEdits/hooks/0/path")) else {
-        return problem(format!("{} is no CDI specification of pumice's: generate it again", path.display()));
+    let parsed: Option<Value> = fs::read(path)
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok());
+    let text = |pointer: &str| {
+        parsed
+            .as_ref()
+            .and_then(|spec| spec.pointer(pointer))
+            .and_then(Value::as_str)
+    };
+    let (Some(kind), Some(version), Some(program)) = (
+        text("/kind"),
+        text("/cdiVersion"),
+        text("/containerEdits/hooks/0/path"),
+    ) else {
+        return problem(format!(
+            "{} is no CDI specification of pumice's: generate it again",
+            path.display()
+        ));
     };
     if !all_current {
-        return note(format!("CDI {kind} in {}: not compared, because a driver is to be assembled first", path.display()));
+        return note(format!(
+            "CDI {kind} in {}: not compared, because a driver is to be assembled first",
+            path.display()
+        ));
     }
-    let options = cdi::Options { kind: kind.to_owned(), version: Some(version.to_owned()), program: program.into() };
+    let options = cdi::Options {
+        kind: kind.to_owned(),
+        version: Some(version.to_owned()),
+        program: program.into(),
+    };
     match cdi::validate(&host.layout, &host.policy, &options, path) {
         Ok(()) => good(format!("CDI {kind} in {}", path.display())),
         Err(error) => problem(error.to_string()),
@@ -280,10 +412,15 @@ fn specification(host: &Host, path: &Path, all_current: bool) -> Finding {
 /// The name that dockerd looks for behind `--gpus`.
 fn docker_hook() -> Option<Finding> {
     let path = std::env::var_os("PATH")?;
-    let hook = std::env::split_paths(&path).map(|dir| dir.join("nvidia-container-runtime-hook")).find(|file| file.exists())?;
+    let hook = std::env::split_paths(&path)
+        .map(|dir| dir.join("nvidia-container-runtime-hook"))
+        .find(|file| file.exists())?;
     let ours = fs::canonicalize(&hook).ok() == std::env::current_exe().ok();
     Some(match ours {
         true => good(format!("Docker --gpus: {}", hook.display())),
-        false => note(format!("{} is not pumice's: Docker's --gpus means NVIDIA's own driver here", hook.display())),
+        false => note(format!(
+            "{} is not pumice's: Docker's --gpus means NVIDIA's own driver here",
+            hook.display()
+        )),
     })
 }

@@ -59,14 +59,23 @@ pub fn for_devices(devices: &[&Device], drivers: &[Assembled]) -> ContainerEdits
 }
 
 fn driver_mount(driver: &Assembled) -> Mount {
-    Mount { source: driver.dir.clone(), destination: Path::new(CONTAINER_DRIVERS).join(&driver.manifest.driver) }
+    Mount {
+        source: driver.dir.clone(),
+        destination: Path::new(CONTAINER_DRIVERS).join(&driver.manifest.driver),
+    }
 }
 
 /// The part for every image that no device changes: the preload library, in
 /// its private place.
 pub fn for_every_image(layout: &Layout) -> ContainerEdits {
-    let mount = Mount { source: layout.library_dir.join(PRELOAD), destination: preload_path() };
-    ContainerEdits { mounts: vec![mount], ..ContainerEdits::default() }
+    let mount = Mount {
+        source: layout.library_dir.join(PRELOAD),
+        destination: preload_path(),
+    };
+    ContainerEdits {
+        mounts: vec![mount],
+        ..ContainerEdits::default()
+    }
 }
 
 /// The part that depends on the image: the driver libraries where its loader
@@ -76,7 +85,11 @@ pub fn for_image(layout: &Layout, image: &Image) -> ContainerEdits {
         source: layout.library_dir.join(placement.shim),
         destination: placement.destination.clone(),
     });
-    ContainerEdits { mounts: mounts.collect(), preload: image.can_preload.then(preload_path), ..ContainerEdits::default() }
+    ContainerEdits {
+        mounts: mounts.collect(),
+        preload: image.can_preload.then(preload_path),
+        ..ContainerEdits::default()
+    }
 }
 
 /// Where the preload library lies in a container.

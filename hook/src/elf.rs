@@ -73,7 +73,10 @@ pub fn read(file: File) -> Result<Elf, ElfError> {
 fn describe<'data>(data: impl ReadRef<'data>) -> Result<Elf, ElfError> {
     let header = Header::parse(data)?;
     let endian = header.endian()?;
-    let mut described = Elf { machine: header.e_machine(endian), ..Elf::default() };
+    let mut described = Elf {
+        machine: header.e_machine(endian),
+        ..Elf::default()
+    };
     for segment in header.program_headers(endian, data)? {
         if let Some(interpreter) = segment.interpreter(endian, data)? {
             described.interpreter = Some(text(interpreter));
@@ -99,7 +102,10 @@ fn read_sections<'data>(
     if let Some((mut needs, link)) = sections.gnu_verneed(endian, data)? {
         let strings = sections.strings(endian, data, link)?;
         while let Some((need, mut versions)) = needs.next()? {
-            let mut entry = VersionNeed { file: text(need.file(endian, strings)?), versions: Vec::new() };
+            let mut entry = VersionNeed {
+                file: text(need.file(endian, strings)?),
+                versions: Vec::new(),
+            };
             while let Some(version) = versions.next()? {
                 entry.versions.push(text(version.name(endian, strings)?));
             }
@@ -126,12 +132,19 @@ fn read_dynamic<'data, R: ReadRef<'data>>(
     strings: &object::read::StringTable<'data, R>,
     described: &mut Elf,
 ) -> Result<(), ElfError> {
-    let Some(tag) = entry.tag32(endian) else { return Ok(()) };
-    if !matches!(tag, elf::DT_NEEDED | elf::DT_SONAME | elf::DT_RUNPATH | elf::DT_RPATH) {
+    let Some(tag) = entry.tag32(endian) else {
+        return Ok(());
+    };
+    if !matches!(
+        tag,
+        elf::DT_NEEDED | elf::DT_SONAME | elf::DT_RUNPATH | elf::DT_RPATH
+    ) {
         return Ok(());
     }
     let offset = entry.val32(endian);
-    let Some(string) = offset.and_then(|offset| strings.get(offset).ok()) else { return Err(ElfError::NoString) };
+    let Some(string) = offset.and_then(|offset| strings.get(offset).ok()) else {
+        return Err(ElfError::NoString);
+    };
     match tag {
         elf::DT_NEEDED => described.needed.push(text(string)),
         elf::DT_SONAME => described.soname = Some(text(string)),
@@ -142,7 +155,11 @@ fn read_dynamic<'data, R: ReadRef<'data>>(
 }
 
 fn paths(list: &[u8]) -> Vec<String> {
-    text(list).split(':').filter(|path| !path.is_empty()).map(str::to_owned).collect()
+    text(list)
+        .split(':')
+        .filter(|path| !path.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -159,8 +176,19 @@ pub fn is_libc_family(soname: &str) -> bool {
         || stem.starts_with("libnss_")
         || matches!(
             stem,
-            "libc" | "libm" | "libmvec" | "libpthread" | "libdl" | "librt" | "libresolv" | "libutil" | "libnsl"
-                | "libanl" | "libBrokenLocale" | "libthread_db" | "libc_malloc_debug"
+            "libc"
+                | "libm"
+                | "libmvec"
+                | "libpthread"
+                | "libdl"
+                | "librt"
+                | "libresolv"
+                | "libutil"
+                | "libnsl"
+                | "libanl"
+                | "libBrokenLocale"
+                | "libthread_db"
+                | "libc_malloc_debug"
         )
 }
 
@@ -172,24 +200,54 @@ mod tests {
     fn describes_the_running_test_program() {
         let facts = read(File::open("/proc/self/exe").unwrap()).unwrap();
         assert_eq!(facts.machine, crate::arch::HOST.machine);
-        assert_eq!(facts.interpreter.as_deref(), Some(crate::arch::HOST.glibc_loader));
+        assert_eq!(
+            facts.interpreter.as_deref(),
+            Some(crate::arch::HOST.glibc_loader)
+        );
         assert!(facts.needed.iter().any(|name| name == "libc.so.6"));
-        let libc = facts.needs.iter().find(|need| need.file == "libc.so.6").unwrap();
-        assert!(libc.versions.iter().any(|version| version.starts_with("GLIBC_2.")));
+        let libc = facts
+            .needs
+            .iter()
+            .find(|need| need.file == "libc.so.6")
+            .unwrap();
+        assert!(
+            libc.versions
+                .iter()
+                .any(|version| version.starts_with("GLIBC_2."))
+        );
     }
 
     #[test]
     fn refuses_what_is_not_elf() {
-        assert!(matches!(read(File::open("/etc/passwd").unwrap()), Err(ElfError::NotElf)));
-        assert!(matches!(read(File::open("/dev/null").unwrap()), Err(ElfError::NotElf)));
+        assert!(matches!(
+            read(File::open("/etc/passwd").unwrap()),
+            Err(ElfError::NotElf)
+        ));
+        assert!(matches!(
+            read(File::open("/dev/null").unwrap()),
+            Err(ElfError::NotElf)
+        ));
     }
 
     #[test]
     fn the_c_library_family_is_recognised_and_nothing_else_is() {
-        for name in ["libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "libnss_files.so.2", "libpthread.so.0"] {
+        for name in [
+            "libc.so.6",
+            "libm.so.6",
+            "ld-linux-x86-64.so.2",
+            "libnss_files.so.2",
+            "libpthread.so.0",
+        ] {
             assert!(is_libc_family(name), "{name}");
         }
-        for name in ["libcuda.so.1", "libmd.so.0", "libdrm.so.2", "libstdc++.so.6", "libcap.so.2", "libLLVM-15.so.1"] {
+        for name in [
+            "libcuda.so.1",
+            "libmd.so.0",
+            "libdrm.so.2",
+            "libstdc++.so.6",
+            "libcap.so.2",
+            "libLLVM-15.so.1",
+        ] {
             assert!(!is_libc_family(name), "{name}");
         }
     }

@@ -27,10 +27,15 @@ pub enum Error {
     NoRoot,
     #[error("the container's root filesystem {} is relative: only the runtime knows the bundle", .0.display())]
     RelativeRoot(PathBuf),
-    #[error("the container's root filesystem is the host's own: nothing is mounted over the host's files")]
+    #[error(
+        "the container's root filesystem is the host's own: nothing is mounted over the host's files"
+    )]
     HostRoot,
     #[error("{} is missing ({source}): install pumice completely", path.display())]
-    NotInstalled { path: PathBuf, source: std::io::Error },
+    NotInstalled {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("{} {source}: install pumice again", path.display())]
     Library { path: PathBuf, source: ElfError },
     #[error("the Vulkan driver `{driver}` is not assembled in {}: run `pumice cdi generate` again", dir.display())]
@@ -40,7 +45,11 @@ pub enum Error {
     #[error("there is nothing to describe: {0}")]
     NoDevices(String),
     #[error("CDI {limit} cannot express {what}: it needs {needed}; leave --cdi-version away")]
-    CdiVersion { limit: String, needed: String, what: String },
+    CdiVersion {
+        limit: String,
+        needed: String,
+        what: String,
+    },
     #[error("`{0}` is not a CDI kind, which has the form vendor/class")]
     CdiKind(String),
     #[error("{} is out of date: run `pumice cdi generate --output {}`", .0.display(), .0.display())]
@@ -50,7 +59,10 @@ pub enum Error {
     #[error(transparent)]
     Live(#[from] LiveError),
     #[error("{what}: {source}")]
-    Io { what: String, source: std::io::Error },
+    Io {
+        what: String,
+        source: std::io::Error,
+    },
 }
 
 impl Error {

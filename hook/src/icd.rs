@@ -41,10 +41,17 @@ struct JsonIcd {
 pub fn installed(layout: &Layout) -> Vec<Icd> {
     let mut found = Vec::new();
     for dir in layout.icd_dirs() {
-        let Ok(entries) = std::fs::read_dir(&dir) else { continue };
+        let Ok(entries) = std::fs::read_dir(&dir) else {
+            continue;
+        };
         let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         files.sort();
-        found.extend(files.iter().filter(|file| file.extension().is_some_and(|ext| ext == "json")).filter_map(|file| read(file)));
+        found.extend(
+            files
+                .iter()
+                .filter(|file| file.extension().is_some_and(|ext| ext == "json"))
+                .filter_map(|file| read(file)),
+        );
     }
     found
 }
@@ -56,7 +63,11 @@ pub fn named<'icds>(icds: &'icds [Icd], driver: &str) -> Option<&'icds Icd> {
 
 fn read(json: &Path) -> Option<Icd> {
     let parsed: Json = serde_json::from_slice(&std::fs::read(json).ok()?).ok()?;
-    let foreign = parsed.icd.library_arch.as_deref().is_some_and(|arch| arch != "64");
+    let foreign = parsed
+        .icd
+        .library_arch
+        .as_deref()
+        .is_some_and(|arch| arch != "64");
     let other_machine = json.to_string_lossy().contains(".i686.");
     if foreign || other_machine {
         return None;
@@ -66,7 +77,11 @@ fn read(json: &Path) -> Option<Icd> {
     Some(Icd {
         driver: driver_name(&library)?,
         json: json.to_owned(),
-        library: if relative { json.parent()?.join(library) } else { library },
+        library: if relative {
+            json.parent()?.join(library)
+        } else {
+            library
+        },
         api_version: parsed.icd.api_version,
     })
 }
@@ -76,8 +91,14 @@ fn driver_name(library: &Path) -> Option<String> {
     if stem == "libGLX_nvidia" || stem == "libEGL_nvidia" {
         return Some("nvidia".into());
     }
-    let name = stem.strip_prefix("libvulkan_").or_else(|| stem.strip_prefix("lib")).unwrap_or(stem);
-    let safe = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) && !name.starts_with('.');
+    let name = stem
+        .strip_prefix("libvulkan_")
+        .or_else(|| stem.strip_prefix("lib"))
+        .unwrap_or(stem);
+    let safe = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+        && !name.starts_with('.');
     (safe && !name.is_empty()).then(|| name.to_owned())
 }
 
@@ -110,11 +131,12 @@ pub fn serving(kernel_driver: &str) -> Support {
         "asahi" => Drivers(&["asahi"]),
         "powervr" => Drivers(&["powervr_mesa"]),
         "virtio_gpu" | "virtio-pci" | "virtio-gpu-pci" => Drivers(&["virtio", "gfxstream"]),
-        "radeon" => None("cards that the kernel drives with `radeon` predate Vulkan; try amdgpu.si_support=1 or amdgpu.cik_support=1 on the kernel's command line"),
+        "radeon" => None(
+            "cards that the kernel drives with `radeon` predate Vulkan; try amdgpu.si_support=1 or amdgpu.cik_support=1 on the kernel's command line",
+        ),
         "vgem" | "vkms" => None("it is a virtual device for tests without a GPU behind it"),
-        "simpledrm" | "simple-framebuffer" | "bochs" | "bochs-drm" | "ast" | "mgag200" | "cirrus" | "qxl" | "udl" | "gud" => {
-            None("it is a display without a 3D engine")
-        }
+        "simpledrm" | "simple-framebuffer" | "bochs" | "bochs-drm" | "ast" | "mgag200"
+        | "cirrus" | "qxl" | "udl" | "gud" => None("it is a display without a 3D engine"),
         "vmwgfx" => None("VMware's virtual GPU has no Vulkan driver"),
         "lima" => None("Mali Utgard predates Vulkan"),
         "etnaviv" => None("Vivante GPUs have no Vulkan driver"),
@@ -140,24 +162,50 @@ mod tests {
     #[test]
     fn reads_manifests_of_every_form() {
         let (_root, layout) = layout_with(&[
-            ("usr/share/vulkan/icd.d/lvp_icd.json", r#"{"ICD":{"api_version":"1.4.305","library_path":"libvulkan_lvp.so"}}"#),
-            ("usr/share/vulkan/icd.d/radeon.x.json", r#"{"ICD":{"api_version":"1.4.1","library_path":"/opt/libvulkan_radeon.so"}}"#),
-            ("usr/share/vulkan/icd.d/z.json", r#"{"ICD":{"api_version":"1.3.0","library_path":"../../lib/libvulkan_asahi.so"}}"#),
-            ("etc/vulkan/icd.d/nvidia_icd.json", r#"{"ICD":{"api_version":"1.4.312","library_path":"libGLX_nvidia.so.0"}}"#),
+            (
+                "usr/share/vulkan/icd.d/lvp_icd.json",
+                r#"{"ICD":{"api_version":"1.4.305","library_path":"libvulkan_lvp.so"}}"#,
+            ),
+            (
+                "usr/share/vulkan/icd.d/radeon.x.json",
+                r#"{"ICD":{"api_version":"1.4.1","library_path":"/opt/libvulkan_radeon.so"}}"#,
+            ),
+            (
+                "usr/share/vulkan/icd.d/z.json",
+                r#"{"ICD":{"api_version":"1.3.0","library_path":"../../lib/libvulkan_asahi.so"}}"#,
+            ),
+            (
+                "etc/vulkan/icd.d/nvidia_icd.json",
+                r#"{"ICD":{"api_version":"1.4.312","library_path":"libGLX_nvidia.so.0"}}"#,
+            ),
             ("usr/share/vulkan/icd.d/broken.json", "{"),
-            ("usr/share/vulkan/icd.d/lvp.i686.json", r#"{"ICD":{"library_path":"libvulkan_lvp.so","library_arch":"32"}}"#),
+            (
+                "usr/share/vulkan/icd.d/lvp.i686.json",
+                r#"{"ICD":{"library_path":"libvulkan_lvp.so","library_arch":"32"}}"#,
+            ),
         ]);
         let icds = installed(&layout);
         let names: Vec<&str> = icds.iter().map(|icd| icd.driver.as_str()).collect();
         assert_eq!(names, ["nvidia", "lvp", "radeon", "asahi"]);
         assert_eq!(named(&icds, "lvp").unwrap().api_version, "1.4.305");
-        assert!(named(&icds, "asahi").unwrap().library.ends_with("icd.d/../../lib/libvulkan_asahi.so"));
+        assert!(
+            named(&icds, "asahi")
+                .unwrap()
+                .library
+                .ends_with("icd.d/../../lib/libvulkan_asahi.so")
+        );
     }
 
     #[test]
     fn a_driver_name_is_never_a_path() {
-        assert_eq!(driver_name(Path::new("/x/libvulkan_radeon.so")).as_deref(), Some("radeon"));
-        assert_eq!(driver_name(Path::new("amdvlk64.so")).as_deref(), Some("amdvlk64"));
+        assert_eq!(
+            driver_name(Path::new("/x/libvulkan_radeon.so")).as_deref(),
+            Some("radeon")
+        );
+        assert_eq!(
+            driver_name(Path::new("amdvlk64.so")).as_deref(),
+            Some("amdvlk64")
+        );
         assert_eq!(driver_name(Path::new("libvulkan_...so")), None);
         assert_eq!(driver_name(Path::new("lib a b.so")), None);
     }

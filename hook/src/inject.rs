@@ -23,7 +23,11 @@ pub struct HostPart {
 
 /// Chooses the devices of `selection`, assembles their drivers and checks that
 /// our own libraries are installed.
-pub fn host_part(layout: &Layout, policy: &Policy, selection: &Selection) -> Result<HostPart, Error> {
+pub fn host_part(
+    layout: &Layout,
+    policy: &Policy,
+    selection: &Selection,
+) -> Result<HostPart, Error> {
     let mut needs = library_needs(layout)?;
     let (device_edits, drivers) = match selection {
         Selection::Injected(names) => (ContainerEdits::default(), injected(layout, names)?),
@@ -37,9 +41,17 @@ pub fn host_part(layout: &Layout, policy: &Policy, selection: &Selection) -> Res
     };
     for driver in &drivers {
         let by = format!("the host's Vulkan driver `{}`", driver.manifest.driver);
-        needs.extend(driver.manifest.needs().map(|need| (need.to_owned(), by.clone())));
+        needs.extend(
+            driver
+                .manifest
+                .needs()
+                .map(|need| (need.to_owned(), by.clone())),
+        );
     }
-    Ok(HostPart { edits: edits::for_every_image(layout).and(device_edits), needs })
+    Ok(HostPart {
+        edits: edits::for_every_image(layout).and(device_edits),
+        needs,
+    })
 }
 
 /// The assembled drivers of `devices`, each once.
@@ -47,7 +59,10 @@ pub fn drivers(layout: &Layout, devices: &[&Device]) -> Result<Vec<Assembled>, E
     let mut drivers: Vec<Assembled> = Vec::new();
     for device in devices {
         for icd in &device.drivers {
-            if !drivers.iter().any(|other| other.manifest.driver == icd.driver) {
+            if !drivers
+                .iter()
+                .any(|other| other.manifest.driver == icd.driver)
+            {
                 drivers.push(assemble::assemble(layout, icd, device.kind)?);
             }
         }
@@ -56,8 +71,14 @@ pub fn drivers(layout: &Layout, devices: &[&Device]) -> Result<Vec<Assembled>, E
 }
 
 fn injected(layout: &Layout, names: &[String]) -> Result<Vec<Assembled>, Error> {
-    let missing = |name: &String| Error::DriverMissing { driver: name.clone(), dir: layout.drivers_dir() };
-    names.iter().map(|name| assembled(&layout.drivers_dir().join(name)).ok_or_else(|| missing(name))).collect()
+    let missing = |name: &String| Error::DriverMissing {
+        driver: name.clone(),
+        dir: layout.drivers_dir(),
+    };
+    names
+        .iter()
+        .map(|name| assembled(&layout.drivers_dir().join(name)).ok_or_else(|| missing(name)))
+        .collect()
 }
 
 /// The symbol versions that our own libraries need, once they are known to be
@@ -66,17 +87,36 @@ fn library_needs(layout: &Layout) -> Result<Vec<(String, String)>, Error> {
     let mut needs = Vec::new();
     for name in ["libcuda.so.1", "libnvidia-ml.so.1", PRELOAD] {
         let path = layout.library_dir.join(name);
-        let file = std::fs::File::open(&path).map_err(|source| Error::NotInstalled { path: path.clone(), source })?;
+        let file = std::fs::File::open(&path).map_err(|source| Error::NotInstalled {
+            path: path.clone(),
+            source,
+        })?;
         assemble::check_owner(&path)?;
-        let elf = elf::read(file).map_err(|source| Error::Library { path: path.clone(), source })?;
-        needs.extend(libc_needs(&elf).into_iter().map(|need| (need, format!("pumice's {name}"))));
+        let elf = elf::read(file).map_err(|source| Error::Library {
+            path: path.clone(),
+            source,
+        })?;
+        needs.extend(
+            libc_needs(&elf)
+                .into_iter()
+                .map(|need| (need, format!("pumice's {name}"))),
+        );
     }
     Ok(needs)
 }
 
 /// The edits for the image below `root`, and what there is to say about it.
-pub fn image_part(layout: &Layout, host: &HostPart, root: &Root, spec: &Spec) -> Result<(ContainerEdits, Image), Error> {
+pub fn image_part(
+    layout: &Layout,
+    host: &HostPart,
+    root: &Root,
+    spec: &Spec,
+) -> Result<(ContainerEdits, Image), Error> {
     let image = image::inspect(root, spec)?;
-    image.check(host.needs.iter().map(|(need, by)| (need.as_str(), by.as_str())))?;
+    image.check(
+        host.needs
+            .iter()
+            .map(|(need, by)| (need.as_str(), by.as_str())),
+    )?;
     Ok((edits::for_image(layout, &image), image))
 }

@@ -68,7 +68,9 @@ impl Layout {
             ("--sys", &self.sys, &usual.sys),
         ];
         let different = places.into_iter().filter(|(_, path, usual)| path != usual);
-        different.flat_map(|(option, path, _)| [option.to_owned(), path.display().to_string()]).collect()
+        different
+            .flat_map(|(option, path, _)| [option.to_owned(), path.display().to_string()])
+            .collect()
     }
 
     /// `path`, which is absolute on the host, below the host root.
@@ -80,10 +82,15 @@ impl Layout {
     /// The directories in which the Vulkan loader looks for driver manifests,
     /// in its order (Vulkan loader, "Driver Discovery on Linux").
     pub fn icd_dirs(&self) -> Vec<PathBuf> {
-        ["/etc/xdg/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/usr/share/vulkan/icd.d"]
-            .iter()
-            .map(|dir| self.host(dir))
-            .collect()
+        [
+            "/etc/xdg/vulkan/icd.d",
+            "/etc/vulkan/icd.d",
+            "/usr/local/share/vulkan/icd.d",
+            "/usr/share/vulkan/icd.d",
+        ]
+        .iter()
+        .map(|dir| self.host(dir))
+        .collect()
     }
 
     /// One directory for each assembled Vulkan driver.

@@ -18,13 +18,18 @@ impl LdCache {
     /// or damaged cache means that the default directories decide, as it does
     /// for the loader.
     pub fn parse(bytes: &[u8], flags: u32) -> LdCache {
-        let entries = find_format(bytes).map(|table| read_entries(table, flags)).unwrap_or_default();
+        let entries = find_format(bytes)
+            .map(|table| read_entries(table, flags))
+            .unwrap_or_default();
         LdCache { entries }
     }
 
     /// The path of `soname`.
     pub fn find(&self, soname: &str) -> Option<&PathBuf> {
-        self.entries.iter().find(|(name, _)| name == soname).map(|(_, path)| path)
+        self.entries
+            .iter()
+            .find(|(name, _)| name == soname)
+            .map(|(_, path)| path)
     }
 }
 
@@ -35,14 +40,20 @@ fn find_format(bytes: &[u8]) -> Option<&[u8]> {
     }
     let old = bytes.strip_prefix(b"ld.so-1.7.0\0")?;
     let count = number(old, 0)? as usize;
-    let end = count.checked_mul(12)?.checked_add(16)?.checked_next_multiple_of(8)?;
+    let end = count
+        .checked_mul(12)?
+        .checked_add(16)?
+        .checked_next_multiple_of(8)?;
     bytes.get(end..).filter(|rest| rest.starts_with(MAGIC))
 }
 
 fn read_entries(table: &[u8], flags: u32) -> Vec<(String, PathBuf)> {
     let count = number(table, MAGIC.len()).unwrap_or(0) as usize;
     let listed = table.get(HEADER..).unwrap_or_default().chunks_exact(ENTRY);
-    listed.take(count).filter_map(|entry| read_entry(table, entry, flags)).collect()
+    listed
+        .take(count)
+        .filter_map(|entry| read_entry(table, entry, flags))
+        .collect()
 }
 
 /// An entry of our architecture, unless it is for some CPU models only
@@ -75,7 +86,10 @@ mod tests {
 
     #[test]
     fn finds_the_c_library_of_this_host() {
-        let cache = LdCache::parse(&std::fs::read("/etc/ld.so.cache").unwrap(), HOST.cache_flags);
+        let cache = LdCache::parse(
+            &std::fs::read("/etc/ld.so.cache").unwrap(),
+            HOST.cache_flags,
+        );
         assert!(cache.find("libc.so.6").unwrap().exists());
     }
 
@@ -90,6 +104,10 @@ mod tests {
             noisy[at] ^= 0xff;
         }
         let _ = LdCache::parse(&noisy, HOST.cache_flags);
-        assert!(LdCache::parse(b"", HOST.cache_flags).find("libc.so.6").is_none());
+        assert!(
+            LdCache::parse(b"", HOST.cache_flags)
+                .find("libc.so.6")
+                .is_none()
+        );
     }
 }

@@ -44,7 +44,14 @@ impl Log {
                 .open(path)
                 .and_then(|mut file| writeln!(file, "pumice[{pid}]: {message}")),
             None => UnixDatagram::unbound()
-                .and_then(|socket| socket.set_nonblocking(true).and_then(|()| socket.send_to(format!("<{priority}>pumice[{pid}]: {message}").as_bytes(), "/dev/log")))
+                .and_then(|socket| {
+                    socket.set_nonblocking(true).and_then(|()| {
+                        socket.send_to(
+                            format!("<{priority}>pumice[{pid}]: {message}").as_bytes(),
+                            "/dev/log",
+                        )
+                    })
+                })
                 .map(|_| ()),
         };
     }

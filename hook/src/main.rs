@@ -23,7 +23,13 @@ fn main() -> ExitCode {
     let cli = Cli::parse_from(args);
     let layout = cli.paths.layout();
     let host = match Policy::load(&layout.config) {
-        Ok(policy) => Host { layout, log: Log { file: policy.log.file.clone() }, policy },
+        Ok(policy) => Host {
+            layout,
+            log: Log {
+                file: policy.log.file.clone(),
+            },
+            policy,
+        },
         Err(error) => {
             Log::default().error(&error.to_string());
             return ExitCode::FAILURE;
@@ -44,7 +50,12 @@ fn main() -> ExitCode {
 /// and the door by which a hook's containers come.
 fn arguments() -> (Vec<OsString>, Route) {
     let mut args: Vec<OsString> = std::env::args_os().collect();
-    let name = args.first().map(Path::new).and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
+    let name = args
+        .first()
+        .map(Path::new)
+        .and_then(Path::file_name)
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
     match name {
         "pumice-runtime" => {
             args.insert(1, "runtime".into());
@@ -61,7 +72,9 @@ fn arguments() -> (Vec<OsString>, Route) {
 
 fn run(host: &Host, command: Command, route: Route) -> Result<(), Error> {
     match command {
-        Command::Precreate => precreate::run(host, std::io::stdin().lock(), std::io::stdout().lock()),
+        Command::Precreate => {
+            precreate::run(host, std::io::stdin().lock(), std::io::stdout().lock())
+        }
         Command::Runtime { args } => Err(runtime::run(host, &args)),
         Command::Cdi(command) => run_cdi(host, command),
         Command::Hook { stage } => Ok(live::run(host, &stage, route, std::io::stdin().lock())?),
@@ -83,21 +96,39 @@ fn run_cdi(host: &Host, command: Cdi) -> Result<(), Error> {
         Cdi::List => {
             let inventory = discover::discover(&host.layout);
             let names = cdi::device_names(&inventory, &host.policy.devices);
-            print(&names.iter().map(|name| format!("{}={name}\n", pumice::request::CDI_KIND)).collect::<String>())
+            print(
+                &names
+                    .iter()
+                    .map(|name| format!("{}={name}\n", pumice::request::CDI_KIND))
+                    .collect::<String>(),
+            )
         }
-        Cdi::Validate { options, file } => cdi::validate(&host.layout, &host.policy, &options.resolve(), &file),
+        Cdi::Validate { options, file } => {
+            cdi::validate(&host.layout, &host.policy, &options.resolve(), &file)
+        }
     }
 }
 
 fn print(text: &str) -> Result<(), Error> {
-    std::io::stdout().write_all(text.as_bytes()).map_err(Error::io("stdout"))
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(Error::io("stdout"))
 }
 
 /// Prints the doctor's findings; a problem among them is a failure.
 fn report(host: &Host) -> Result<(), Error> {
     let findings = doctor::examine(host);
-    print(&findings.iter().map(|finding| format!("{finding}\n")).collect::<String>())?;
-    match findings.iter().filter(|finding| finding.level == doctor::Level::Problem).count() {
+    print(
+        &findings
+            .iter()
+            .map(|finding| format!("{finding}\n"))
+            .collect::<String>(),
+    )?;
+    match findings
+        .iter()
+        .filter(|finding| finding.level == doctor::Level::Problem)
+        .count()
+    {
         0 => Ok(()),
         count => Err(Error::Unwell(count)),
     }
@@ -108,7 +139,11 @@ fn assemble_all(host: &Host) -> Result<(), Error> {
     for device in inventory.hardware.iter().chain(&inventory.software) {
         for icd in &device.drivers {
             let assembled = assemble::assemble(&host.layout, icd, device.kind)?;
-            print(&format!("{}: {} libraries\n", assembled.dir.display(), assembled.manifest.libraries.len()))?;
+            print(&format!(
+                "{}: {} libraries\n",
+                assembled.dir.display(),
+                assembled.manifest.libraries.len()
+            ))?;
         }
     }
     Ok(())

@@ -38,6 +38,8 @@ pub struct Library {
 impl Manifest {
     /// Every symbol version that the driver needs of the C library's family.
     pub fn needs(&self) -> impl Iterator<Item = &str> {
-        self.libraries.iter().flat_map(|library| library.needs.iter().map(String::as_str))
+        self.libraries
+            .iter()
+            .flat_map(|library| library.needs.iter().map(String::as_str))
     }
 }

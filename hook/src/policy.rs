@@ -28,7 +28,10 @@ pub struct Devices {
 
 impl Default for Devices {
     fn default() -> Self {
-        Devices { allow: vec!["all".into()], software: Software::Named }
+        Devices {
+            allow: vec!["all".into()],
+            software: Software::Named,
+        }
     }
 }
 
@@ -90,7 +93,9 @@ pub struct Runtime {
 
 impl Default for Runtime {
     fn default() -> Self {
-        Runtime { runtimes: vec!["runc".into(), "crun".into()] }
+        Runtime {
+            runtimes: vec!["runc".into(), "crun".into()],
+        }
     }
 }
 
@@ -106,18 +111,30 @@ pub struct Log {
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     #[error("the policy {} cannot be read: {source}", path.display())]
-    Io { path: PathBuf, source: std::io::Error },
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("the policy {} is wrong: {source}", path.display())]
-    Toml { path: PathBuf, source: Box<toml::de::Error> },
+    Toml {
+        path: PathBuf,
+        source: Box<toml::de::Error>,
+    },
 }
 
 impl Policy {
     /// Reads the policy file; a missing one means the defaults.
     pub fn load(path: &Path) -> Result<Policy, PolicyError> {
         match std::fs::read_to_string(path) {
-            Ok(text) => toml::from_str(&text).map_err(|source| PolicyError::Toml { path: path.to_owned(), source: Box::new(source) }),
+            Ok(text) => toml::from_str(&text).map_err(|source| PolicyError::Toml {
+                path: path.to_owned(),
+                source: Box::new(source),
+            }),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Policy::default()),
-            Err(source) => Err(PolicyError::Io { path: path.to_owned(), source }),
+            Err(source) => Err(PolicyError::Io {
+                path: path.to_owned(),
+                source,
+            }),
         }
     }
 }
@@ -128,7 +145,10 @@ mod tests {
 
     #[test]
     fn no_file_means_the_defaults() {
-        assert_eq!(Policy::load(Path::new("/nonexistent/config.toml")).unwrap(), Policy::default());
+        assert_eq!(
+            Policy::load(Path::new("/nonexistent/config.toml")).unwrap(),
+            Policy::default()
+        );
         assert_eq!(toml::from_str::<Policy>("").unwrap(), Policy::default());
     }
 

@@ -12,7 +12,13 @@ use crate::spec::MAX_SIZE;
 /// Runs the hook.
 pub fn run(host: &Host, input: impl Read, mut output: impl Write) -> Result<(), Error> {
     let mut config = Vec::new();
-    input.take(MAX_SIZE + 1).read_to_end(&mut config).map_err(Error::io("stdin"))?;
+    input
+        .take(MAX_SIZE + 1)
+        .read_to_end(&mut config)
+        .map_err(Error::io("stdin"))?;
     let edited = edit(host, Route::EveryContainer, &config, None)?;
-    output.write_all(edited.as_deref().unwrap_or(&config)).and_then(|()| output.flush()).map_err(Error::io("stdout"))
+    output
+        .write_all(edited.as_deref().unwrap_or(&config))
+        .and_then(|()| output.flush())
+        .map_err(Error::io("stdout"))
 }

@@ -80,7 +80,10 @@ mod tests {
                 uid: 0,
                 gid: 104,
             }],
-            mounts: vec![Mount { source: "/a".into(), destination: "/b".into() }],
+            mounts: vec![Mount {
+                source: "/a".into(),
+                destination: "/b".into(),
+            }],
             additional_gids: vec![104],
             preload: Some("/p.so".into()),
         };

@@ -62,22 +62,33 @@ pub enum SelectError {
     #[error("no GPU with a Vulkan driver was found{}: install the GPU's Vulkan driver, or ask for software rendering by the name pumice/gpu=software", list(.0))]
     NoHardware(Vec<String>),
     #[error("there is no device `{name}`; there are: {}{}", present.join(", "), list(problems))]
-    Unknown { name: String, present: Vec<String>, problems: Vec<String> },
+    Unknown {
+        name: String,
+        present: Vec<String>,
+        problems: Vec<String>,
+    },
     #[error("the device `{0}` is not allowed by the policy ([devices] allow)")]
     NotAllowed(String),
-    #[error("software rendering is not allowed here: the policy says `software = \"never\"`, or the request came by the environment")]
+    #[error(
+        "software rendering is not allowed here: the policy says `software = \"never\"`, or the request came by the environment"
+    )]
     SoftwareNotAllowed,
     #[error("software rendering needs lavapipe: install mesa-vulkan-drivers")]
     NoSoftware,
 }
 
 fn list(problems: &[String]) -> String {
-    problems.iter().map(|problem| format!(" ({problem})")).collect()
+    problems
+        .iter()
+        .map(|problem| format!(" ({problem})"))
+        .collect()
 }
 
 /// What the container of `spec` asks for, if anything.
 pub fn request(spec: &Spec, policy: &Policy, route: Route) -> Option<Request> {
-    injected(spec).or_else(|| annotated(spec, policy)).or_else(|| from_environment(spec, policy, route))
+    injected(spec)
+        .or_else(|| annotated(spec, policy))
+        .or_else(|| from_environment(spec, policy, route))
 }
 
 /// CDI leaves its driver directories among the mounts; what is still missing is
@@ -88,12 +99,20 @@ fn injected(spec: &Spec) -> Option<Request> {
         .filter(|destination| destination.parent() == Some(CONTAINER_DRIVERS.as_ref()))
         .filter_map(|destination| destination.file_name()?.to_str().map(str::to_owned))
         .collect();
-    (!drivers.is_empty()).then_some(Request { source: Source::Explicit, devices: Selection::Injected(drivers) })
+    (!drivers.is_empty()).then_some(Request {
+        source: Source::Explicit,
+        devices: Selection::Injected(drivers),
+    })
 }
 
 fn annotated(spec: &Spec, policy: &Policy) -> Option<Request> {
-    let value = spec.annotation(CDI_KIND).filter(|_| policy.triggers.annotation)?;
-    Some(Request { source: Source::Explicit, devices: parse(value)? })
+    let value = spec
+        .annotation(CDI_KIND)
+        .filter(|_| policy.triggers.annotation)?;
+    Some(Request {
+        source: Source::Explicit,
+        devices: parse(value)?,
+    })
 }
 
 fn from_environment(spec: &Spec, policy: &Policy, route: Route) -> Option<Request> {
@@ -103,7 +122,12 @@ fn from_environment(spec: &Spec, policy: &Policy, route: Route) -> Option<Reques
         Route::DockerGpus => Environment::Require,
         // Another driver's hook is there for this container: one of the two must yield.
         Route::EveryContainer if spec.has_hook(|hook: Hook<'_>| hook.is_nvidias()) => return None,
-        _ if KUBERNETES.iter().any(|prefix| spec.has_annotation_prefix(prefix)) => triggers.kubernetes_environment,
+        _ if KUBERNETES
+            .iter()
+            .any(|prefix| spec.has_annotation_prefix(prefix)) =>
+        {
+            triggers.kubernetes_environment
+        }
         Route::Runtime => triggers.runtime_environment,
         Route::EveryContainer => triggers.environment,
     };
@@ -115,14 +139,20 @@ fn from_environment(spec: &Spec, policy: &Policy, route: Route) -> Option<Reques
     let devices = parse(value)?;
     // The variable selects among hardware and never asks for another kind, unless
     // it is Docker that has just written it there.
-    let names_software = matches!(&devices, Selection::Names(names) if names.iter().any(|name| name == SOFTWARE));
+    let names_software =
+        matches!(&devices, Selection::Names(names) if names.iter().any(|name| name == SOFTWARE));
     (route == Route::DockerGpus || !names_software).then_some(Request { source, devices })
 }
 
 /// The list's meaning as NVIDIA's runtime defines it: `void` or nothing leaves
 /// the container alone, and one of `all`, `none`, `void` decides for the list.
 fn parse(value: &str) -> Option<Selection> {
-    let names: Vec<&str> = value.split(',').map(str::trim).filter(|name| !name.is_empty()).map(strip_kind).collect();
+    let names: Vec<&str> = value
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(strip_kind)
+        .collect();
     if names.is_empty() || names.contains(&"void") {
         return None;
     }
@@ -136,7 +166,9 @@ fn parse(value: &str) -> Option<Selection> {
 }
 
 fn strip_kind(name: &str) -> &str {
-    name.strip_prefix(CDI_KIND).and_then(|rest| rest.strip_prefix('=')).unwrap_or(name)
+    name.strip_prefix(CDI_KIND)
+        .and_then(|rest| rest.strip_prefix('='))
+        .unwrap_or(name)
 }
 
 /// The devices that `selection` means, of those that the policy allows.
@@ -161,8 +193,17 @@ pub fn select<'inventory>(
     }
 }
 
-fn all<'inventory>(inventory: &'inventory Inventory, policy: &Devices) -> Result<Vec<&'inventory Device>, SelectError> {
-    let allowed: Vec<&Device> = inventory.hardware.iter().enumerate().filter(|(index, device)| is_allowed(*index, device, policy)).map(|(_, device)| device).collect();
+fn all<'inventory>(
+    inventory: &'inventory Inventory,
+    policy: &Devices,
+) -> Result<Vec<&'inventory Device>, SelectError> {
+    let allowed: Vec<&Device> = inventory
+        .hardware
+        .iter()
+        .enumerate()
+        .filter(|(index, device)| is_allowed(*index, device, policy))
+        .map(|(_, device)| device)
+        .collect();
     if !allowed.is_empty() {
         return Ok(allowed);
     }
@@ -173,7 +214,11 @@ fn all<'inventory>(inventory: &'inventory Inventory, policy: &Devices) -> Result
     }
 }
 
-fn named<'inventory>(name: &str, inventory: &'inventory Inventory, policy: &Devices) -> Result<&'inventory Device, SelectError> {
+fn named<'inventory>(
+    name: &str,
+    inventory: &'inventory Inventory,
+    policy: &Devices,
+) -> Result<&'inventory Device, SelectError> {
     if name == SOFTWARE {
         return match policy.software {
             Software::Never => Err(SelectError::SoftwareNotAllowed),
@@ -185,7 +230,10 @@ fn named<'inventory>(name: &str, inventory: &'inventory Inventory, policy: &Devi
         present: names(inventory),
         problems: problems(inventory),
     })?;
-    let index = inventory.hardware.iter().position(|other| std::ptr::eq(other, device));
+    let index = inventory
+        .hardware
+        .iter()
+        .position(|other| std::ptr::eq(other, device));
     match index {
         Some(index) if is_allowed(index, device, policy) => Ok(device),
         _ => Err(SelectError::NotAllowed(name.to_owned())),
@@ -194,15 +242,33 @@ fn named<'inventory>(name: &str, inventory: &'inventory Inventory, policy: &Devi
 
 fn is_allowed(index: usize, device: &Device, policy: &Devices) -> bool {
     let index = index.to_string();
-    policy.allow.iter().any(|name| name == "all" || *name == index || device.pci.as_ref().is_some_and(|pci| name.eq_ignore_ascii_case(pci)))
+    policy.allow.iter().any(|name| {
+        name == "all"
+            || *name == index
+            || device
+                .pci
+                .as_ref()
+                .is_some_and(|pci| name.eq_ignore_ascii_case(pci))
+    })
 }
 
 /// Every name that a device of `inventory` has.
 pub fn names(inventory: &Inventory) -> Vec<String> {
-    let hardware = inventory.hardware.iter().enumerate().flat_map(|(index, device)| [Some(index.to_string()), device.pci.clone()]);
-    hardware.flatten().chain(inventory.software.as_ref().map(|_| SOFTWARE.to_owned())).collect()
+    let hardware = inventory
+        .hardware
+        .iter()
+        .enumerate()
+        .flat_map(|(index, device)| [Some(index.to_string()), device.pci.clone()]);
+    hardware
+        .flatten()
+        .chain(inventory.software.as_ref().map(|_| SOFTWARE.to_owned()))
+        .collect()
 }
 
 fn problems(inventory: &Inventory) -> Vec<String> {
-    inventory.problems.iter().map(|problem| format!("{}: {}", problem.name, problem.reason)).collect()
+    inventory
+        .problems
+        .iter()
+        .map(|problem| format!("{}: {}", problem.name, problem.reason))
+        .collect()
 }

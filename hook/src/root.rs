@@ -34,8 +34,18 @@ pub struct Found {
 impl Root {
     /// Opens the root filesystem at `path`.
     pub fn open(path: &Path) -> Result<Root, Error> {
-        let failed = |error: Errno| Error::io(format!("the container's root filesystem {}", path.display()))(error.into());
-        let fd = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
+        let failed = |error: Errno| {
+            Error::io(format!(
+                "the container's root filesystem {}",
+                path.display()
+            ))(error.into())
+        };
+        let fd = rustix::fs::open(
+            path,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(failed)?;
         Root::from_fd(fd)
     }
 
@@ -72,10 +82,19 @@ impl Root {
             return None;
         }
         let inside = self.inside(&handle)?;
-        let file = self.openat2(&inside, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::NONBLOCK).ok()?;
+        let file = self
+            .openat2(
+                &inside,
+                OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::NONBLOCK,
+            )
+            .ok()?;
         let opened = fstat(&file).ok()?;
         let same = (opened.st_dev, opened.st_ino) == (stat.st_dev, stat.st_ino);
-        same.then_some(Found { path: inside, size: u64::try_from(stat.st_size).ok()?, file: file.into() })
+        same.then_some(Found {
+            path: inside,
+            size: u64::try_from(stat.st_size).ok()?,
+            file: file.into(),
+        })
     }
 
     /// The directory that `path` resolves to, without links.
@@ -98,7 +117,13 @@ impl Root {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         let mut attempts = 0;
         loop {
-            match openat2(&self.fd, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+            match openat2(
+                &self.fd,
+                path,
+                flags | OFlags::CLOEXEC,
+                Mode::empty(),
+                resolve,
+            ) {
                 Err(Errno::AGAIN) if attempts < ATTEMPTS => attempts += 1,
                 result => return result,
             }
@@ -131,7 +156,11 @@ mod tests {
         symlink("../../../../../../etc/passwd", dir.path().join("relative")).unwrap();
         symlink("/proc/self/root/etc/passwd", dir.path().join("magic")).unwrap();
         for name in ["absolute", "relative"] {
-            assert_eq!(root.regular_file(Path::new(name)).unwrap().path, Path::new("/etc/passwd"), "{name}");
+            assert_eq!(
+                root.regular_file(Path::new(name)).unwrap().path,
+                Path::new("/etc/passwd"),
+                "{name}"
+            );
         }
         assert!(root.regular_file(Path::new("magic")).is_none());
     }
@@ -139,13 +168,23 @@ mod tests {
     #[test]
     fn a_fifo_is_not_waited_for() {
         let (dir, root) = root();
-        rustix::fs::mknodat(rustix::fs::CWD, dir.path().join("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            dir.path().join("fifo"),
+            FileType::Fifo,
+            Mode::RUSR,
+            0,
+        )
+        .unwrap();
         assert!(root.regular_file(Path::new("/fifo")).is_none());
     }
 
     #[test]
     fn the_hosts_root_is_refused() {
         assert!(matches!(Root::open(Path::new("/")), Err(Error::HostRoot)));
-        assert!(matches!(Root::open(Path::new("/usr/..")), Err(Error::HostRoot)));
+        assert!(matches!(
+            Root::open(Path::new("/usr/..")),
+            Err(Error::HostRoot)
+        ));
     }
 }

@@ -19,7 +19,14 @@ use crate::spec::MAX_SIZE;
 
 /// Options of runc and crun before the command that take the next argument as
 /// their value.
-const GLOBAL_WITH_VALUE: [&str; 6] = ["--root", "--log", "--log-format", "--criu", "--rootless", "--cgroup-manager"];
+const GLOBAL_WITH_VALUE: [&str; 6] = [
+    "--root",
+    "--log",
+    "--log-format",
+    "--criu",
+    "--rootless",
+    "--cgroup-manager",
+];
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Edits what is to be edited and becomes the real runtime. Returns only if
@@ -33,7 +40,10 @@ pub fn run(host: &Host, args: &[OsString]) -> Error {
     let error = match edited.and_then(|()| find_runtime(&host.policy.runtime.runtimes)) {
         Ok(runtime) => {
             let source = Command::new(&runtime).args(args).exec();
-            Error::Io { what: runtime.display().to_string(), source }
+            Error::Io {
+                what: runtime.display().to_string(),
+                source,
+            }
         }
         Err(error) => error,
     };
@@ -56,9 +66,13 @@ impl Invocation {
     fn parse(args: &[OsString]) -> Invocation {
         let command = command_position(args);
         let (global, rest) = args.split_at(command.unwrap_or(args.len()));
-        let creates = rest.first().is_some_and(|command| command == "create" || command == "run");
+        let creates = rest
+            .first()
+            .is_some_and(|command| command == "create" || command == "run");
         let bundle = PathBuf::from(option(rest, &["--bundle", "-b"]).unwrap_or(OsStr::new(".")));
-        let config = creates.then(|| bundle.join(option(rest, &["--config", "-f"]).unwrap_or(OsStr::new("config.json"))));
+        let config = creates.then(|| {
+            bundle.join(option(rest, &["--config", "-f"]).unwrap_or(OsStr::new("config.json")))
+        });
         Invocation {
             bundle,
             config,
@@ -77,7 +91,11 @@ impl Invocation {
             format!("level=error msg={message:?}")
         };
         // The message is on stderr as well: a log that cannot be written loses nothing.
-        let _ = File::options().create(true).append(true).open(log).and_then(|mut log| writeln!(log, "{line}"));
+        let _ = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .and_then(|mut log| writeln!(log, "{line}"));
     }
 }
 
@@ -101,7 +119,9 @@ fn option<'args>(args: &'args [OsString], names: &[&str]) -> Option<&'args OsStr
     let mut value = None;
     for (at, arg) in args.iter().enumerate() {
         for name in names {
-            let Some(rest) = arg.as_bytes().strip_prefix(name.as_bytes()) else { continue };
+            let Some(rest) = arg.as_bytes().strip_prefix(name.as_bytes()) else {
+                continue;
+            };
             let short = !name.starts_with("--");
             match rest {
                 [] => value = args.get(at + 1).map(OsString::as_os_str),
@@ -118,7 +138,10 @@ fn edit_bundle(host: &Host, bundle: &Path, config: &Path) -> Result<(), Error> {
     let what = || config.display().to_string();
     let mut file = File::open(config).map_err(Error::io(what()))?;
     let mut text = Vec::new();
-    (&mut file).take(MAX_SIZE + 1).read_to_end(&mut text).map_err(Error::io(what()))?;
+    (&mut file)
+        .take(MAX_SIZE + 1)
+        .read_to_end(&mut text)
+        .map_err(Error::io(what()))?;
     match edit(host, Route::Runtime, &text, Some(bundle))? {
         Some(edited) => replace(config, &file, &edited).map_err(Error::io(what())),
         None => Ok(()),
@@ -129,7 +152,11 @@ fn edit_bundle(host: &Host, bundle: &Path, config: &Path) -> Result<(), Error> {
 fn replace(path: &Path, old: &File, contents: &[u8]) -> std::io::Result<()> {
     let meta = old.metadata()?;
     let scratch = path.with_extension(format!("json.pumice-{}", std::process::id()));
-    let mut file = File::options().write(true).create_new(true).mode(meta.mode() & 0o777).open(&scratch)?;
+    let mut file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(meta.mode() & 0o777)
+        .open(&scratch)?;
     chown(&scratch, Some(meta.uid()), Some(meta.gid()))?;
     file.write_all(contents)?;
     fs::rename(&scratch, path)
@@ -138,15 +165,26 @@ fn replace(path: &Path, old: &File, contents: &[u8]) -> std::io::Result<()> {
 /// The first of `names` that exists and is not this very program.
 pub fn find_runtime(names: &[String]) -> Result<PathBuf, Error> {
     let path = std::env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.into());
-    let own = fs::metadata("/proc/self/exe").map(|meta| (meta.dev(), meta.ino())).ok();
+    let own = fs::metadata("/proc/self/exe")
+        .map(|meta| (meta.dev(), meta.ino()))
+        .ok();
     let usable = |candidate: &PathBuf| {
-        fs::metadata(candidate).is_ok_and(|meta| meta.is_file() && meta.mode() & 0o111 != 0 && Some((meta.dev(), meta.ino())) != own)
+        fs::metadata(candidate).is_ok_and(|meta| {
+            meta.is_file() && meta.mode() & 0o111 != 0 && Some((meta.dev(), meta.ino())) != own
+        })
     };
     let candidates = names.iter().flat_map(|name| {
-        let dirs = if name.contains('/') { vec![PathBuf::new()] } else { std::env::split_paths(&path).collect() };
+        let dirs = if name.contains('/') {
+            vec![PathBuf::new()]
+        } else {
+            std::env::split_paths(&path).collect()
+        };
         dirs.into_iter().map(move |dir| dir.join(name))
     });
-    candidates.into_iter().find(usable).ok_or_else(|| Error::NoRuntime(names.to_owned()))
+    candidates
+        .into_iter()
+        .find(usable)
+        .ok_or_else(|| Error::NoRuntime(names.to_owned()))
 }
 
 #[cfg(test)]
@@ -154,7 +192,12 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Invocation {
-        Invocation::parse(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>())
+        Invocation::parse(
+            &line
+                .split_whitespace()
+                .map(OsString::from)
+                .collect::<Vec<_>>(),
+        )
     }
 
     #[test]
@@ -166,17 +209,38 @@ mod tests {
             "--log /l.json --log-format json create -b/b id",
         ] {
             let invocation = parse(line);
-            assert_eq!(invocation.config.as_deref(), Some(Path::new("/b/config.json")), "{line}");
-            assert_eq!(invocation.log.as_deref(), Some(Path::new("/l.json")), "{line}");
+            assert_eq!(
+                invocation.config.as_deref(),
+                Some(Path::new("/b/config.json")),
+                "{line}"
+            );
+            assert_eq!(
+                invocation.log.as_deref(),
+                Some(Path::new("/l.json")),
+                "{line}"
+            );
             assert!(invocation.log_is_json, "{line}");
         }
-        assert_eq!(parse("create id").config.as_deref(), Some(Path::new("./config.json")));
-        assert_eq!(parse("create -f other.json -b /b id").config.as_deref(), Some(Path::new("/b/other.json")));
+        assert_eq!(
+            parse("create id").config.as_deref(),
+            Some(Path::new("./config.json"))
+        );
+        assert_eq!(
+            parse("create -f other.json -b /b id").config.as_deref(),
+            Some(Path::new("/b/other.json"))
+        );
     }
 
     #[test]
     fn other_commands_are_not_edited() {
-        for line in ["state create", "--root create state x", "delete --force run", "--version", "", "exec id create"] {
+        for line in [
+            "state create",
+            "--root create state x",
+            "delete --force run",
+            "--version",
+            "",
+            "exec id create",
+        ] {
             assert_eq!(parse(line).config, None, "{line}");
         }
     }

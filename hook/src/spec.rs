@@ -33,7 +33,11 @@ impl Spec {
             return Err(SpecError::TooLarge);
         }
         let value: Value = serde_json::from_slice(bytes)?;
-        if value.is_object() { Ok(Spec { value }) } else { Err(SpecError::NotAnObject) }
+        if value.is_object() {
+            Ok(Spec { value })
+        } else {
+            Err(SpecError::NotAnObject)
+        }
     }
 
     /// The configuration as JSON text.
@@ -45,7 +49,11 @@ impl Spec {
     /// which is what an engine appends.
     pub fn env(&self, name: &str) -> Option<&str> {
         let entries = self.value.pointer("/process/env")?.as_array()?;
-        entries.iter().rev().filter_map(Value::as_str).find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='))
+        entries
+            .iter()
+            .rev()
+            .filter_map(Value::as_str)
+            .find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='))
     }
 
     pub fn annotation(&self, name: &str) -> Option<&str> {
@@ -60,51 +68,82 @@ impl Spec {
 
     /// `root.path`: relative to the bundle, or absolute.
     pub fn root(&self) -> Option<&Path> {
-        self.value.pointer("/root/path").and_then(Value::as_str).map(Path::new)
+        self.value
+            .pointer("/root/path")
+            .and_then(Value::as_str)
+            .map(Path::new)
     }
 
     /// The program that the container runs.
     pub fn program(&self) -> Option<&str> {
-        self.value.pointer("/process/args/0").and_then(Value::as_str)
+        self.value
+            .pointer("/process/args/0")
+            .and_then(Value::as_str)
     }
 
     /// Destinations of the mounts, in order.
     pub fn mount_destinations(&self) -> impl Iterator<Item = &Path> {
-        self.mounts().filter_map(|mount| mount.get("destination")?.as_str().map(Path::new))
+        self.mounts()
+            .filter_map(|mount| mount.get("destination")?.as_str().map(Path::new))
     }
 
     fn mounts(&self) -> impl Iterator<Item = &Value> {
-        self.value.get("mounts").and_then(Value::as_array).into_iter().flatten()
+        self.value
+            .get("mounts")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
     }
 
     /// The mount that `path` would lie on, if that is not the root.
     pub fn mount_above(&self, path: &Path) -> Option<PathBuf> {
-        let above = self.mount_destinations().filter(|destination| *destination != Path::new("/") && path.starts_with(destination));
-        above.max_by_key(|destination| destination.components().count()).map(Path::to_owned)
+        let above = self
+            .mount_destinations()
+            .filter(|destination| *destination != Path::new("/") && path.starts_with(destination));
+        above
+            .max_by_key(|destination| destination.components().count())
+            .map(Path::to_owned)
     }
 
     /// Whether the container's /dev is the file system that the runtime makes,
     /// or a directory of the image, and not a volume.
     pub fn dev_is_the_runtimes(&self) -> bool {
-        let mut dev = self.mounts().filter(|mount| mount.get("destination").and_then(Value::as_str) == Some("/dev"));
+        let mut dev = self
+            .mounts()
+            .filter(|mount| mount.get("destination").and_then(Value::as_str) == Some("/dev"));
         dev.all(|mount| mount.get("type").and_then(Value::as_str) == Some("tmpfs"))
     }
 
     /// Whether the container gets a user namespace of its own.
     pub fn has_user_namespace(&self) -> bool {
-        let namespaces = self.value.pointer("/linux/namespaces").and_then(Value::as_array);
-        namespaces.is_some_and(|list| list.iter().any(|entry| entry.get("type").and_then(Value::as_str) == Some("user")))
+        let namespaces = self
+            .value
+            .pointer("/linux/namespaces")
+            .and_then(Value::as_array);
+        namespaces.is_some_and(|list| {
+            list.iter()
+                .any(|entry| entry.get("type").and_then(Value::as_str) == Some("user"))
+        })
     }
 
     /// Whether the host's group `gid` has a meaning in the container.
     pub fn maps_gid(&self, gid: u32) -> bool {
-        let Some(mappings) = self.value.pointer("/linux/gidMappings").and_then(Value::as_array) else { return true };
+        let Some(mappings) = self
+            .value
+            .pointer("/linux/gidMappings")
+            .and_then(Value::as_array)
+        else {
+            return true;
+        };
         let contains = |mapping: &Value| {
             let host = mapping.get("hostID")?.as_u64()?;
             let size = mapping.get("size")?.as_u64()?;
             Some((host..host.saturating_add(size)).contains(&u64::from(gid)))
         };
-        mappings.is_empty() || mappings.iter().any(|mapping| contains(mapping).unwrap_or(false))
+        mappings.is_empty()
+            || mappings
+                .iter()
+                .any(|mapping| contains(mapping).unwrap_or(false))
     }
 
     /// Appends a `NAME=value`, or gives `name` the value that `change` makes of
@@ -113,7 +152,11 @@ impl Spec {
         let changed = change(self.env(name));
         let entries = self.array("/process", "env");
         let prefix = format!("{name}=");
-        entries.retain(|entry| !entry.as_str().is_some_and(|entry| entry.starts_with(&prefix)));
+        entries.retain(|entry| {
+            !entry
+                .as_str()
+                .is_some_and(|entry| entry.starts_with(&prefix))
+        });
         entries.push(Value::String(format!("{prefix}{changed}")));
     }
 
@@ -127,7 +170,12 @@ impl Spec {
 
     /// Removes the mounts whose source on the host lies below `dir`.
     pub fn remove_mounts_from(&mut self, dir: &Path) {
-        let below = |mount: &Value| mount.get("source").and_then(Value::as_str).is_some_and(|source| Path::new(source).starts_with(dir));
+        let below = |mount: &Value| {
+            mount
+                .get("source")
+                .and_then(Value::as_str)
+                .is_some_and(|source| Path::new(source).starts_with(dir))
+        };
         if let Some(mounts) = self.value.get_mut("mounts").and_then(Value::as_array_mut) {
             mounts.retain(|mount| !below(mount));
         }
@@ -157,12 +205,20 @@ impl Spec {
     /// Whether `which` recognises a hook of any stage.
     pub fn has_hook(&self, which: impl Fn(Hook<'_>) -> bool) -> bool {
         let stages = self.value.get("hooks").and_then(Value::as_object);
-        stages.is_some_and(|stages| stages.values().filter_map(Value::as_array).flatten().any(|hook| which(Hook(hook))))
+        stages.is_some_and(|stages| {
+            stages
+                .values()
+                .filter_map(Value::as_array)
+                .flatten()
+                .any(|hook| which(Hook(hook)))
+        })
     }
 
     /// Removes the hooks that `which` recognises, of every stage.
     pub fn remove_hooks(&mut self, which: impl Fn(Hook<'_>) -> bool) {
-        let Some(stages) = self.value.get_mut("hooks").and_then(Value::as_object_mut) else { return };
+        let Some(stages) = self.value.get_mut("hooks").and_then(Value::as_object_mut) else {
+            return;
+        };
         for hooks in stages.values_mut().filter_map(Value::as_array_mut) {
             hooks.retain(|hook| !which(Hook(hook)));
         }
@@ -198,13 +254,29 @@ impl Hook<'_> {
 
     /// Whether it is the one that serves NVIDIA's own driver, or Docker's `--gpus`.
     pub fn is_nvidias(self) -> bool {
-        let path = self.0.get("path").and_then(Value::as_str).unwrap_or_default();
+        let path = self
+            .0
+            .get("path")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let name = Path::new(path).file_name().unwrap_or_default();
-        ["nvidia-container-runtime-hook", "nvidia-container-toolkit", "nvidia-cdi-hook", "nvidia-ctk"].iter().any(|known| name == *known)
+        [
+            "nvidia-container-runtime-hook",
+            "nvidia-container-toolkit",
+            "nvidia-cdi-hook",
+            "nvidia-ctk",
+        ]
+        .iter()
+        .any(|known| name == *known)
     }
 
     fn args(&self) -> impl Iterator<Item = &str> {
-        self.0.get("args").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+        self.0
+            .get("args")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
     }
 }
 
@@ -249,22 +321,35 @@ mod tests {
 
     #[test]
     fn the_nearest_mount_above_a_path_is_found() {
-        let spec = spec(json!({"mounts": [{"destination": "/usr"}, {"destination": "/usr/lib/x"}, {"destination": "/opt"}]}));
-        assert_eq!(spec.mount_above(Path::new("/usr/lib/x/y")), Some("/usr/lib/x".into()));
+        let spec = spec(
+            json!({"mounts": [{"destination": "/usr"}, {"destination": "/usr/lib/x"}, {"destination": "/opt"}]}),
+        );
+        assert_eq!(
+            spec.mount_above(Path::new("/usr/lib/x/y")),
+            Some("/usr/lib/x".into())
+        );
         assert_eq!(spec.mount_above(Path::new("/usr/lib")), Some("/usr".into()));
         assert_eq!(spec.mount_above(Path::new("/usrx")), None);
     }
 
     #[test]
     fn deep_or_huge_json_is_an_error() {
-        assert!(matches!(Spec::parse("[".repeat(100_000).as_bytes()), Err(SpecError::Json(_))));
-        assert!(matches!(Spec::parse(&vec![b' '; 1 + usize::try_from(MAX_SIZE).unwrap()]), Err(SpecError::TooLarge)));
+        assert!(matches!(
+            Spec::parse("[".repeat(100_000).as_bytes()),
+            Err(SpecError::Json(_))
+        ));
+        assert!(matches!(
+            Spec::parse(&vec![b' '; 1 + usize::try_from(MAX_SIZE).unwrap()]),
+            Err(SpecError::TooLarge)
+        ));
         assert!(matches!(Spec::parse(b"[]"), Err(SpecError::NotAnObject)));
     }
 
     #[test]
     fn a_group_outside_the_mapping_has_no_meaning() {
-        let spec = spec(json!({"linux": {"gidMappings": [{"containerID": 0, "hostID": 1000, "size": 1}]}}));
+        let spec = spec(
+            json!({"linux": {"gidMappings": [{"containerID": 0, "hostID": 1000, "size": 1}]}}),
+        );
         assert!(spec.maps_gid(1000));
         assert!(!spec.maps_gid(44));
     }

@@ -14,13 +14,15 @@ pub fn allow(process: &Process, nodes: &[DeviceNode]) -> Result<(), LiveError> {
     if nodes.is_empty() {
         return Ok(());
     }
-    let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(|error| LiveError::Cgroup(error.to_string()))?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo")
+        .map_err(|error| LiveError::Cgroup(error.to_string()))?;
     let hierarchy = devices_hierarchy(&mounts).ok_or(LiveError::CgroupV2)?;
     let group = devices_group(&process.read("cgroup")?, &hierarchy)?;
     for node in nodes {
         let file = group.join("devices.allow");
         let rule = format!("c {}:{} rw", node.major, node.minor);
-        fs::write(&file, rule).map_err(|error| LiveError::Cgroup(format!("{}: {error}", file.display())))?;
+        fs::write(&file, rule)
+            .map_err(|error| LiveError::Cgroup(format!("{}: {error}", file.display())))?;
     }
     Ok(())
 }
@@ -38,9 +40,13 @@ fn devices_hierarchy(mountinfo: &str) -> Option<Hierarchy> {
     mountinfo.lines().find_map(|line| {
         let (mount, fs) = line.split_once(" - ")?;
         let fs: Vec<&str> = fs.split(' ').collect();
-        let devices = fs.first() == Some(&"cgroup") && fs.last()?.split(',').any(|option| option == "devices");
+        let devices = fs.first() == Some(&"cgroup")
+            && fs.last()?.split(',').any(|option| option == "devices");
         let mut fields = mount.split(' ').skip(3);
-        devices.then_some(Hierarchy { root: fields.next()?.into(), mount_point: fields.next()?.into() })
+        devices.then_some(Hierarchy {
+            root: fields.next()?.into(),
+            mount_point: fields.next()?.into(),
+        })
     })
 }
 
@@ -49,13 +55,26 @@ fn devices_hierarchy(mountinfo: &str) -> Option<Hierarchy> {
 fn devices_group(cgroups: &str, hierarchy: &Hierarchy) -> Result<PathBuf, LiveError> {
     let line = cgroups.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':').skip(1);
-        fields.next()?.split(',').any(|controller| controller == "devices").then(|| fields.next()).flatten()
+        fields
+            .next()?
+            .split(',')
+            .any(|controller| controller == "devices")
+            .then(|| fields.next())
+            .flatten()
     });
-    let path = Path::new(line.ok_or_else(|| LiveError::Cgroup("the process is in no cgroup of the devices controller".into()))?);
-    let inside = path.strip_prefix(&hierarchy.root).map_err(|_| LiveError::Cgroup(format!("{} is not visible here", path.display())))?;
-    let plain = inside.components().all(|component| matches!(component, Component::Normal(_)));
+    let path = Path::new(line.ok_or_else(|| {
+        LiveError::Cgroup("the process is in no cgroup of the devices controller".into())
+    })?);
+    let inside = path
+        .strip_prefix(&hierarchy.root)
+        .map_err(|_| LiveError::Cgroup(format!("{} is not visible here", path.display())))?;
+    let plain = inside
+        .components()
+        .all(|component| matches!(component, Component::Normal(_)));
     if inside.as_os_str().is_empty() || path == Path::new("/") || !plain {
-        return Err(LiveError::Cgroup("the process is in the root cgroup: the rule would hold for the whole host".into()));
+        return Err(LiveError::Cgroup(
+            "the process is in the root cgroup: the rule would hold for the whole host".into(),
+        ));
     }
     Ok(hierarchy.mount_point.join(inside))
 }
@@ -69,8 +88,17 @@ mod tests {
     #[test]
     fn the_devices_controller_is_found_and_v2_has_none() {
         let found = devices_hierarchy(V1).unwrap();
-        assert_eq!(found, Hierarchy { mount_point: "/sys/fs/cgroup/devices".into(), root: "/".into() });
-        assert_eq!(devices_hierarchy("24 23 0:22 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate"), None);
+        assert_eq!(
+            found,
+            Hierarchy {
+                mount_point: "/sys/fs/cgroup/devices".into(),
+                root: "/".into()
+            }
+        );
+        assert_eq!(
+            devices_hierarchy("24 23 0:22 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate"),
+            None
+        );
     }
 
     #[test]
@@ -85,9 +113,15 @@ mod tests {
 
     #[test]
     fn a_group_outside_what_is_mounted_is_refused() {
-        let hierarchy = Hierarchy { mount_point: "/sys/fs/cgroup/devices".into(), root: "/docker/abc".into() };
+        let hierarchy = Hierarchy {
+            mount_point: "/sys/fs/cgroup/devices".into(),
+            root: "/docker/abc".into(),
+        };
         assert!(devices_group("3:devices:/other/x", &hierarchy).is_err());
         assert!(devices_group("3:devices:/docker/abc", &hierarchy).is_err());
-        assert_eq!(devices_group("3:devices:/docker/abc/x", &hierarchy).unwrap(), Path::new("/sys/fs/cgroup/devices/x"));
+        assert_eq!(
+            devices_group("3:devices:/docker/abc/x", &hierarchy).unwrap(),
+            Path::new("/sys/fs/cgroup/devices/x")
+        );
     }
 }

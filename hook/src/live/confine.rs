@@ -4,10 +4,14 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal, set_dumpable_behavior, set_parent_process_death_signal, setrlimit};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, Signal, set_dumpable_behavior,
+    set_parent_process_death_signal, setrlimit,
+};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, LinkNameSpaceType, move_into_link_name_space, remove_capability_from_bounding_set, set_capabilities,
-    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    CapabilitySet, CapabilitySets, LinkNameSpaceType, move_into_link_name_space,
+    remove_capability_from_bounding_set, set_capabilities, set_no_new_privs, set_thread_groups,
+    set_thread_res_gid, set_thread_res_uid,
 };
 
 use super::LiveError;
@@ -48,8 +52,15 @@ pub struct Namespaces {
 
 impl Namespaces {
     pub fn of(process: &Process) -> Result<Namespaces, LiveError> {
-        let user = if process.has_own_user_namespace()? { Some(process.namespace("user")?.0) } else { None };
-        Ok(Namespaces { user, mount: process.namespace("mnt")?.0 })
+        let user = if process.has_own_user_namespace()? {
+            Some(process.namespace("user")?.0)
+        } else {
+            None
+        };
+        Ok(Namespaces {
+            user,
+            mount: process.namespace("mnt")?.0,
+        })
     }
 
     /// Whether the container has a user namespace of its own.
@@ -60,11 +71,16 @@ impl Namespaces {
     /// Joins them: the user namespace first, since it owns the other, and root
     /// there, since nobody else may change the container's files.
     pub fn join(&self) -> Result<(), LiveError> {
-        let failed = |what: &str| { let what = what.to_owned(); move |error: rustix::io::Errno| LiveError::Join(format!("{what}: {error}")) };
+        let failed = |what: &str| {
+            let what = what.to_owned();
+            move |error: rustix::io::Errno| LiveError::Join(format!("{what}: {error}"))
+        };
         if let Some(user) = &self.user {
-            move_into_link_name_space(user.as_fd(), Some(LinkNameSpaceType::User)).map_err(failed("user namespace"))?;
+            move_into_link_name_space(user.as_fd(), Some(LinkNameSpaceType::User))
+                .map_err(failed("user namespace"))?;
         }
-        move_into_link_name_space(self.mount.as_fd(), Some(LinkNameSpaceType::Mount)).map_err(failed("mount namespace"))?;
+        move_into_link_name_space(self.mount.as_fd(), Some(LinkNameSpaceType::Mount))
+            .map_err(failed("mount namespace"))?;
         if self.user.is_some() {
             // A namespace may forbid changing groups; the host's have no meaning in it.
             let _ = set_thread_groups(&[]);
@@ -73,7 +89,9 @@ impl Namespaces {
             let root = rustix::process::Uid::ROOT;
             set_thread_res_uid(root, root, root).map_err(failed("user 0"))?;
         }
-        harden().and_then(|()| die_with_parent()).map_err(|error| LiveError::Join(error.to_string()))
+        harden()
+            .and_then(|()| die_with_parent())
+            .map_err(|error| LiveError::Join(error.to_string()))
     }
 }
 
@@ -91,13 +109,28 @@ fn drop_capabilities() -> io::Result<()> {
         // Numbers that this kernel does not know are an error, and nothing is lost.
         let _ = remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << number));
     }
-    let sets = CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() };
+    let sets = CapabilitySets {
+        effective: KEPT,
+        permitted: KEPT,
+        inheritable: CapabilitySet::empty(),
+    };
     Ok(set_capabilities(None, sets)?)
 }
 
 fn limit_resources() -> io::Result<()> {
-    for (resource, limit) in [(Resource::As, MAX_MEMORY), (Resource::Nofile, MAX_FILES), (Resource::Core, 0), (Resource::Nproc, 0)] {
-        setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+    for (resource, limit) in [
+        (Resource::As, MAX_MEMORY),
+        (Resource::Nofile, MAX_FILES),
+        (Resource::Core, 0),
+        (Resource::Nproc, 0),
+    ] {
+        setrlimit(
+            resource,
+            Rlimit {
+                current: Some(limit),
+                maximum: Some(limit),
+            },
+        )?;
     }
     Ok(())
 }

@@ -37,13 +37,17 @@ pub use state::State;
 /// Why the live route did not serve a container.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
-    #[error("the stage {0} runs inside the container or too late: configure this hook for createRuntime (podman, CRI-O, CDI) or prestart (Docker) only")]
+    #[error(
+        "the stage {0} runs inside the container or too late: configure this hook for createRuntime (podman, CRI-O, CDI) or prestart (Docker) only"
+    )]
     Stage(String),
     #[error("the container's state on stdin cannot be used: {0}")]
     State(String),
     #[error("the container's process {pid} cannot be used: {reason}")]
     Process { pid: i64, reason: String },
-    #[error("this host uses cgroup v2, where a hook cannot let a container use a device: give the device by CDI (`pumice cdi generate --output /etc/cdi/pumice.json`, then --device pumice/gpu=all), by podman's precreate hook or by --runtime=pumice")]
+    #[error(
+        "this host uses cgroup v2, where a hook cannot let a container use a device: give the device by CDI (`pumice cdi generate --output /etc/cdi/pumice.json`, then --device pumice/gpu=all), by podman's precreate hook or by --runtime=pumice"
+    )]
     CgroupV2,
     #[error("the container's cgroup cannot be given the device: {0}")]
     Cgroup(String),
@@ -114,7 +118,9 @@ pub fn run(host: &Host, name: &str, route: Route, input: impl Read) -> Result<()
         Stage::Served => {}
         Stage::Refused => return Err(LiveError::Stage(name.to_owned())),
         Stage::Unknown => {
-            host.log.note(&format!("the hook stage `{name}` is unknown to this version of pumice: nothing is done"));
+            host.log.note(&format!(
+                "the hook stage `{name}` is unknown to this version of pumice: nothing is done"
+            ));
             return Ok(());
         }
     }
@@ -122,11 +128,23 @@ pub fn run(host: &Host, name: &str, route: Route, input: impl Read) -> Result<()
     let state = State::read(input)?;
     let config = read_config(&state)?;
     let spec = Spec::parse(&config).map_err(bad_config)?;
-    let Some(request) = request(&spec, &host.policy, route) else { return Ok(()) };
+    let Some(request) = request(&spec, &host.policy, route) else {
+        return Ok(());
+    };
     let served = root(&state, &spec).and_then(|root| {
-        let config = String::from_utf8(config).map_err(|_| LiveError::State("config.json is not UTF-8".into()))?;
+        let config = String::from_utf8(config)
+            .map_err(|_| LiveError::State("config.json is not UTF-8".into()))?;
         let scratch = source::Scratch::create(&host.layout.run_dir)?;
-        sealed::run(&host.layout, &Order { state, route, root, scratch: scratch.path.clone(), config })
+        sealed::run(
+            &host.layout,
+            &Order {
+                state,
+                route,
+                root,
+                scratch: scratch.path.clone(),
+                config,
+            },
+        )
     });
     forgive(host, &request, served)
 }
@@ -135,7 +153,9 @@ pub fn run(host: &Host, name: &str, route: Route, input: impl Read) -> Result<()
 fn forgive(host: &Host, request: &Request, served: Result<(), LiveError>) -> Result<(), LiveError> {
     match served {
         Err(error) if request.source == Source::Environment => {
-            host.log.note(&format!("NVIDIA_VISIBLE_DEVICES is set but the container gets no GPU: {error}"));
+            host.log.note(&format!(
+                "NVIDIA_VISIBLE_DEVICES is set but the container gets no GPU: {error}"
+            ));
             Ok(())
         }
         served => served,
@@ -143,12 +163,18 @@ fn forgive(host: &Host, request: &Request, served: Result<(), LiveError>) -> Res
 }
 
 fn bad_config(source: SpecError) -> LiveError {
-    LiveError::from(crate::Error::Spec { from: "the bundle's config.json".into(), source })
+    LiveError::from(crate::Error::Spec {
+        from: "the bundle's config.json".into(),
+        source,
+    })
 }
 
 fn read_config(state: &State) -> Result<Vec<u8>, LiveError> {
     let path = state.bundle.join("config.json");
-    let what = format!("the bundle's configuration {}, which tells what the container asks for", path.display());
+    let what = format!(
+        "the bundle's configuration {}, which tells what the container asks for",
+        path.display()
+    );
     let mut text = Vec::new();
     File::open(&path)
         .and_then(|file| file.take(MAX_SIZE + 1).read_to_end(&mut text))
@@ -163,7 +189,8 @@ fn root(state: &State, spec: &Spec) -> Result<PathBuf, LiveError> {
         Some(root) => root.clone(),
         None => state.bundle.join(spec.root().ok_or(crate::Error::NoRoot)?),
     };
-    let root = std::fs::canonicalize(&path).map_err(|error| LiveError::from(crate::Error::io(path.display().to_string())(error)))?;
+    let root = std::fs::canonicalize(&path)
+        .map_err(|error| LiveError::from(crate::Error::io(path.display().to_string())(error)))?;
     if root.parent().is_none() {
         return Err(crate::Error::HostRoot.into());
     }

@@ -29,7 +29,10 @@ pub fn run(layout: &Layout, order: &Order) -> Result<(), LiveError> {
     let program = copy().map_err(failed)?;
     let text = serde_json::to_vec(order).map_err(|error| LiveError::Sealed(error.to_string()))?;
     let mut input = memory("pumice-order").map_err(failed)?;
-    input.write_all(&text).and_then(|()| input.rewind()).map_err(failed)?;
+    input
+        .write_all(&text)
+        .and_then(|()| input.rewind())
+        .map_err(failed)?;
     let child = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
         .arg0("pumice")
         .args(layout.options())
@@ -46,7 +49,8 @@ pub fn run(layout: &Layout, order: &Order) -> Result<(), LiveError> {
 /// Whether this process runs from such a copy.
 pub fn is_sealed() -> bool {
     let all = seals();
-    File::open("/proc/self/exe").is_ok_and(|program| fcntl_get_seals(&program).is_ok_and(|seals| seals.contains(all)))
+    File::open("/proc/self/exe")
+        .is_ok_and(|program| fcntl_get_seals(&program).is_ok_and(|seals| seals.contains(all)))
 }
 
 fn seals() -> SealFlags {
@@ -89,6 +93,9 @@ fn wait(mut child: Child) -> Result<(), LiveError> {
 fn ends_in_time(child: &Child) -> std::io::Result<bool> {
     let pid = Pid::from_child(child);
     let ended = pidfd_open(pid, PidfdFlags::empty())?;
-    let deadline = Timespec { tv_sec: i64::try_from(DEADLINE_S).unwrap_or(i64::MAX), tv_nsec: 0 };
+    let deadline = Timespec {
+        tv_sec: i64::try_from(DEADLINE_S).unwrap_or(i64::MAX),
+        tv_nsec: 0,
+    };
     Ok(poll(&mut [PollFd::new(&ended, PollFlags::IN)], Some(&deadline))? > 0)
 }

@@ -13,7 +13,10 @@ use crate::host::{Host, fill};
 
 fn cases() -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let mut cases: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut cases: Vec<PathBuf> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     cases.sort();
     cases
 }
@@ -66,7 +69,10 @@ fn every_case_has_the_expected_outcome() {
         }
         let expected = read(&case, "expected.txt").unwrap_or_default();
         if actual != expected {
-            wrong.push(format!("{}:\n--- expected\n{expected}\n--- actual\n{actual}", case.display()));
+            wrong.push(format!(
+                "{}:\n--- expected\n{expected}\n--- actual\n{actual}",
+                case.display()
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -74,15 +80,28 @@ fn every_case_has_the_expected_outcome() {
 
 #[test]
 fn editing_the_edited_configuration_changes_nothing() {
-    for case in cases().iter().filter(|case| !case.join("command.txt").exists()) {
+    for case in cases()
+        .iter()
+        .filter(|case| !case.join("command.txt").exists())
+    {
         let (host, input) = prepare(case);
         let once = host.run(&["precreate"], input.as_bytes());
         if !once.status.success() {
             continue;
         }
         let twice = host.run(&["precreate"], &once.stdout);
-        assert!(twice.status.success(), "{}: {}", case.display(), String::from_utf8_lossy(&twice.stderr));
-        assert_eq!(sorted(&twice.stdout), sorted(&once.stdout), "{}", case.display());
+        assert!(
+            twice.status.success(),
+            "{}: {}",
+            case.display(),
+            String::from_utf8_lossy(&twice.stderr)
+        );
+        assert_eq!(
+            sorted(&twice.stdout),
+            sorted(&once.stdout),
+            "{}",
+            case.display()
+        );
     }
 }
 

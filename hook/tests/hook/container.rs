@@ -28,7 +28,9 @@ impl StandIn {
         let bundle = host.path("bundle");
         fs::create_dir_all(&bundle).unwrap();
         fs::write(bundle.join("config.json"), config.to_string()).unwrap();
-        let script = format!("set -e; mount --bind $ROOT $ROOT; mount --make-private $ROOT; cd $ROOT; cd $PWD; {prepare}\necho ready; exec sleep 60");
+        let script = format!(
+            "set -e; mount --bind $ROOT $ROOT; mount --make-private $ROOT; cd $ROOT; cd $PWD; {prepare}\necho ready; exec sleep 60"
+        );
         let mut process = Command::new("unshare")
             .args(["--mount", "--propagation", "private"])
             .args(namespaces)
@@ -39,9 +41,16 @@ impl StandIn {
             .spawn()
             .expect("unshare");
         let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
         assert_eq!(line, "ready\n", "the stand-in did not start");
-        StandIn { process, bundle, rootfs: host.rootfs(), has_users: namespaces.contains(&"--user") }
+        StandIn {
+            process,
+            bundle,
+            rootfs: host.rootfs(),
+            has_users: namespaces.contains(&"--user"),
+        }
     }
 
     pub fn pid(&self) -> u32 {
@@ -55,7 +64,10 @@ impl StandIn {
 
     /// Runs the hook on it.
     pub fn hook(&self, host: &Host) -> Output {
-        host.run(&["hook", "createRuntime"], self.state().to_string().as_bytes())
+        host.run(
+            &["hook", "createRuntime"],
+            self.state().to_string().as_bytes(),
+        )
     }
 
     /// What the program `view` sees at `paths` inside.
@@ -122,7 +134,9 @@ impl Runtime {
     /// cgroup versions, so the newer one is hidden from it.
     fn script(self, program: &str) -> String {
         match self {
-            Runtime::Runc => format!("exec {program} --root $BUNDLE/state run --bundle $BUNDLE $NAME"),
+            Runtime::Runc => {
+                format!("exec {program} --root $BUNDLE/state run --bundle $BUNDLE $NAME")
+            }
             Runtime::Crun => format!(
                 "if mountpoint -q /sys/fs/cgroup/unified; then umount -R /sys/fs/cgroup/unified; fi; exec {program} --root $BUNDLE/state run --bundle $BUNDLE $NAME"
             ),
@@ -141,11 +155,33 @@ impl Runtime {
         let bundle = host.path("bundle");
         fs::create_dir_all(&bundle).unwrap();
         fs::write(bundle.join("config.json"), config.to_string()).unwrap();
-        let unique = host.rootfs().parent().unwrap().file_name().unwrap().to_string_lossy().replace('.', "");
-        let script = format!("set -e; {prepare}\n{}", self.script(wrapper.unwrap_or(self.name())));
+        let unique = host
+            .rootfs()
+            .parent()
+            .unwrap()
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .replace('.', "");
+        let script = format!(
+            "set -e; {prepare}\n{}",
+            self.script(wrapper.unwrap_or(self.name()))
+        );
         let mut command = Command::new("timeout");
-        command.args(["30", "unshare", "--mount", "--propagation", "private", "sh", "-c", &script]);
-        command.env("BUNDLE", &bundle).env("NAME", format!("pumice-test-{unique}-{}", self.name())).env("ROOT", host.rootfs());
+        command.args([
+            "30",
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            &script,
+        ]);
+        command
+            .env("BUNDLE", &bundle)
+            .env("NAME", format!("pumice-test-{unique}-{}", self.name()))
+            .env("ROOT", host.rootfs());
         run(&mut command, b"")
     }
 }
@@ -180,8 +216,15 @@ pub fn hook_entry(host: &Host, stage: &str) -> Value {
 /// The whole tree below `dir`, with types, sizes and link targets: what must be
 /// the same before and after.
 pub fn listing(dir: &Path) -> String {
-    let output = Command::new("find").arg(dir).args(["-printf", "%p %y %m %s %l\n"]).output().unwrap();
-    let mut lines: Vec<&str> = std::str::from_utf8(&output.stdout).unwrap().lines().collect();
+    let output = Command::new("find")
+        .arg(dir)
+        .args(["-printf", "%p %y %m %s %l\n"])
+        .output()
+        .unwrap();
+    let mut lines: Vec<&str> = std::str::from_utf8(&output.stdout)
+        .unwrap()
+        .lines()
+        .collect();
     lines.sort_unstable();
     lines.join("\n")
 }

@@ -15,7 +15,12 @@ fn compile(name: &str, source: &str, args: &[&str]) -> PathBuf {
     }
     let scratch = tempfile::tempdir_in(&dir).unwrap();
     fs::write(scratch.path().join("source.c"), source).unwrap();
-    let status = Command::new("cc").current_dir(scratch.path()).args(["-o", "out", "source.c"]).args(args).status().expect("a C compiler");
+    let status = Command::new("cc")
+        .current_dir(scratch.path())
+        .args(["-o", "out", "source.c"])
+        .args(args)
+        .status()
+        .expect("a C compiler");
     assert!(status.success(), "cc {args:?}");
     fs::rename(scratch.path().join("out"), &output).unwrap();
     output
@@ -23,7 +28,10 @@ fn compile(name: &str, source: &str, args: &[&str]) -> PathBuf {
 
 /// A C library that defines `GLIBC_2.2.5` and every minor version up to `newest`.
 pub fn libc(newest: u32) -> PathBuf {
-    let versions: Vec<u32> = [14, 17, 28, 31, 34, 36, 38, 41].into_iter().filter(|minor| *minor <= newest).collect();
+    let versions: Vec<u32> = [14, 17, 28, 31, 34, 36, 38, 41]
+        .into_iter()
+        .filter(|minor| *minor <= newest)
+        .collect();
     let mut script = "GLIBC_2.2.5 { global: f2; };\n".to_owned();
     let mut source = "void f2(void) {}\n".to_owned();
     for minor in &versions {
@@ -33,7 +41,17 @@ pub fn libc(newest: u32) -> PathBuf {
     let map = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("libc-{newest}.map"));
     fs::write(&map, script).unwrap();
     let script = format!("-Wl,--version-script={}", map.display());
-    compile(&format!("libc-{newest}"), &source, &["-shared", "-fPIC", "-nostdlib", "-Wl,-soname,libc.so.6", &script])
+    compile(
+        &format!("libc-{newest}"),
+        &source,
+        &[
+            "-shared",
+            "-fPIC",
+            "-nostdlib",
+            "-Wl,-soname,libc.so.6",
+            &script,
+        ],
+    )
 }
 
 /// A library that needs `GLIBC_2.needs` of the C library, and `other` if that
@@ -45,13 +63,26 @@ pub fn library(soname: &str, needs: u32, other: Option<&Path>) -> PathBuf {
     args.push(&soname_arg);
     args.push(libc.to_str().unwrap());
     args.extend(other.and_then(Path::to_str));
-    compile(&format!("{soname}-{needs}"), &format!("void f{needs}(void); void call(void) {{ f{needs}(); }}"), &args)
+    compile(
+        &format!("{soname}-{needs}"),
+        &format!("void f{needs}(void); void call(void) {{ f{needs}(); }}"),
+        &args,
+    )
 }
 
 /// A program whose loader is `loader`.
 pub fn program(loader: &str) -> PathBuf {
     let name = format!("program-{}", loader.rsplit('/').next().unwrap());
-    compile(&name, "void _start(void) {}", &["-nostdlib", "-pie", "-Wl,--export-dynamic", &format!("-Wl,--dynamic-linker={loader}")])
+    compile(
+        &name,
+        "void _start(void) {}",
+        &[
+            "-nostdlib",
+            "-pie",
+            "-Wl,--export-dynamic",
+            &format!("-Wl,--dynamic-linker={loader}"),
+        ],
+    )
 }
 
 /// A static program that shows what a container looks like from inside: for each

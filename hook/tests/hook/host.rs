@@ -2,7 +2,7 @@
 //! What it holds is written down as lines, so that a case is readable as data.
 
 use std::fs;
-use std::os::unix::fs::{chown, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -21,14 +21,23 @@ impl Host {
     /// * `drm renderD128 amdgpu 0000:03:00.0 [mode group]`: a GPU with its kernel driver
     /// * `icd radeon [2.36]`: a Vulkan driver, and the glibc that it needs
     /// * `without PATH`: one thing less
+    /// * `writable PATH`: a file that others than root can change
     pub fn new(lines: &str) -> Host {
-        let host = Host { dir: tempfile::tempdir().unwrap() };
+        let host = Host {
+            dir: tempfile::tempdir().unwrap(),
+        };
         fs::create_dir_all(host.path("rootfs")).unwrap();
         for name in ["libcuda.so.1", "libnvidia-ml.so.1", "libpumice-preload.so"] {
-            host.install(&format!("usr/lib/pumice/{name}"), &fs::read(elf::library(name, 17, None)).unwrap());
+            host.install(
+                &format!("usr/lib/pumice/{name}"),
+                &fs::read(elf::library(name, 17, None)).unwrap(),
+            );
         }
         host.add("icd lvp 2.31");
-        lines.lines().filter(|line| !line.trim().is_empty()).for_each(|line| host.add(line));
+        lines
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .for_each(|line| host.add(line));
         host
     }
 
@@ -49,11 +58,26 @@ impl Host {
     fn add(&self, line: &str) {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
-            ["icd", driver, newest] => self.icd(driver, newest.strip_prefix("2.").unwrap().parse().unwrap()),
+            ["icd", driver, newest] => {
+                self.icd(driver, newest.strip_prefix("2.").unwrap().parse().unwrap())
+            }
             ["drm", node, kernel_driver, pci] => self.drm(node, kernel_driver, pci, 0o666),
             ["drm", node, kernel_driver, pci, mode, group] => {
-                self.drm(node, kernel_driver, pci, u32::from_str_radix(mode, 8).unwrap());
-                chown(self.path(&format!("dev/dri/{node}")), None, Some(group.parse().unwrap())).unwrap();
+                self.drm(
+                    node,
+                    kernel_driver,
+                    pci,
+                    u32::from_str_radix(mode, 8).unwrap(),
+                );
+                chown(
+                    self.path(&format!("dev/dri/{node}")),
+                    None,
+                    Some(group.parse().unwrap()),
+                )
+                .unwrap();
+            }
+            ["writable", path] => {
+                fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o666)).unwrap();
             }
             ["without", path] => fs::remove_file(self.path(path)).unwrap(),
             _ => panic!("unknown line: {line}"),
@@ -64,16 +88,30 @@ impl Host {
         let leaf = elf::library("libleaf.so.3", 14, None);
         let library = elf::library(&format!("libvulkan_{driver}.so"), needs, Some(&leaf));
         self.install("usr/lib/libleaf.so.3", &fs::read(leaf).unwrap());
-        self.install(&format!("usr/lib/libvulkan_{driver}.so"), &fs::read(library).unwrap());
-        let json = format!(r#"{{"ICD":{{"library_path":"libvulkan_{driver}.so","api_version":"1.4.305"}}}}"#);
-        self.install(&format!("usr/share/vulkan/icd.d/{driver}_icd.json"), json.as_bytes());
+        self.install(
+            &format!("usr/lib/libvulkan_{driver}.so"),
+            &fs::read(library).unwrap(),
+        );
+        let json = format!(
+            r#"{{"ICD":{{"library_path":"libvulkan_{driver}.so","api_version":"1.4.305"}}}}"#
+        );
+        self.install(
+            &format!("usr/share/vulkan/icd.d/{driver}_icd.json"),
+            json.as_bytes(),
+        );
     }
 
     fn drm(&self, node: &str, kernel_driver: &str, pci: &str, mode: u32) {
         let minor: u32 = node.strip_prefix("renderD").unwrap().parse().unwrap();
         let device = self.path(&format!("sys/devices/pci0000:00/{pci}"));
         let driver = self.path(&format!("sys/bus/pci/drivers/{kernel_driver}"));
-        for dir in [&device, &driver, &self.path("sys/dev/char"), &self.path("sys/class/drm"), &self.path("dev/dri")] {
+        for dir in [
+            &device,
+            &driver,
+            &self.path("sys/dev/char"),
+            &self.path("sys/class/drm"),
+            &self.path("dev/dri"),
+        ] {
             fs::create_dir_all(dir).unwrap();
         }
         symlink(driver, device.join("driver")).unwrap();
@@ -89,7 +127,10 @@ impl Host {
     /// The program, with this host in the place of the real one.
     pub fn pumice(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").args(self.options());
+        command
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .args(self.options());
         command
     }
 
@@ -115,8 +156,15 @@ impl Host {
 
 /// Makes a character device; nothing is opened, so none needs to exist.
 pub fn make_device(path: &Path, major: u32, minor: u32, mode: u32) {
-    mknodat(CWD, path, FileType::CharacterDevice, Mode::empty(), makedev(major, minor)).expect("tests of the hook run as root");
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    mknodat(
+        CWD,
+        path,
+        FileType::CharacterDevice,
+        Mode::empty(),
+        makedev(major, minor),
+    )
+    .expect("tests of the hook run as root");
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 /// Runs a command with `input` on stdin.
@@ -146,11 +194,19 @@ pub fn fill(rootfs: &Path, lines: &str) {
                 let libc = elf::libc(newest.strip_prefix("2.").unwrap().parse().unwrap());
                 fs::copy(libc, at(&format!("{dir}/libc.so.6"))).unwrap();
             }
-            ["glibc32", dir] => fs::write(at(&format!("{dir}/libc.so.6")), elf::as_32_bit(&elf::libc(36))).unwrap(),
+            ["glibc32", dir] => fs::write(
+                at(&format!("{dir}/libc.so.6")),
+                elf::as_32_bit(&elf::libc(36)),
+            )
+            .unwrap(),
             ["musl"] => fs::write(at("/lib/ld-musl-x86_64.so.1"), "musl").unwrap(),
-            ["program", path, loader] => drop(fs::copy(elf::program(loader), at(path)).unwrap()),
-            ["program32", path] => fs::write(at(path), elf::as_32_bit(&elf::program("/lib/ld-linux.so.2"))).unwrap(),
-            ["library", path] => drop(fs::copy(elf::library("libcuda.so.1", 14, None), at(path)).unwrap()),
+            ["program", path, loader] => copy(&elf::program(loader), &at(path)),
+            ["program32", path] => fs::write(
+                at(path),
+                elf::as_32_bit(&elf::program("/lib/ld-linux.so.2")),
+            )
+            .unwrap(),
+            ["library", path] => copy(&elf::library("libcuda.so.1", 14, None), &at(path)),
             ["file", path] => fs::write(at(path), "").unwrap(),
             ["file", path, text] => fs::write(at(path), format!("{text}\n")).unwrap(),
             ["dir", path] => fs::create_dir_all(at(path)).unwrap(),
@@ -158,6 +214,10 @@ pub fn fill(rootfs: &Path, lines: &str) {
             _ => panic!("unknown line: {line}"),
         }
     }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::copy(from, to).unwrap();
 }
 
 /// A root filesystem like Debian's.

@@ -27,7 +27,12 @@ fn succeeded(output: &Output) {
 fn refused(output: &Output, why: &str) {
     assert_eq!(output.status.code(), Some(1), "{}", message(output));
     assert!(message(output).contains(why), "{}", message(output));
-    assert_eq!(message(output).trim_end().lines().count(), 1, "{}", message(output));
+    assert_eq!(
+        message(output).trim_end().lines().count(),
+        1,
+        "{}",
+        message(output)
+    );
 }
 
 #[test]
@@ -38,15 +43,26 @@ fn everything_arrives() {
     let container = StandIn::start(&host, &asks(&host, "software", &[]), &[], "");
     let mounts = host_mounts();
     succeeded(&container.hook(&host));
-    let size = fs::metadata(host.path("usr/lib/pumice/libcuda.so.1")).unwrap().len();
-    let seen = container.view(&[LIBRARY, "/usr/local/nvidia/lib64/libcuda.so", "/usr/lib/pumice/drivers/lvp", "/etc/ld.so.preload"]);
+    let size = fs::metadata(host.path("usr/lib/pumice/libcuda.so.1"))
+        .unwrap()
+        .len();
+    let seen = container.view(&[
+        LIBRARY,
+        "/usr/local/nvidia/lib64/libcuda.so",
+        "/usr/lib/pumice/drivers/lvp",
+        "/etc/ld.so.preload",
+    ]);
     let expected = format!(
         "{LIBRARY}: file of {size}\n/usr/local/nvidia/lib64/libcuda.so: file of {size}\n/usr/lib/pumice/drivers/lvp: directory\n\
          /etc/ld.so.preload: file of 53 \"/usr/lib/own.so|/usr/lib/pumice/libpumice-preload.so|\"\n"
     );
     assert_eq!(seen, expected);
     assert_eq!(host_mounts(), mounts);
-    assert_eq!(fs::read_dir(host.path("run/pumice")).unwrap().count(), 0, "the preload list's file is gone");
+    assert_eq!(
+        fs::read_dir(host.path("run/pumice")).unwrap().count(),
+        0,
+        "the preload list's file is gone"
+    );
 }
 
 #[test]
@@ -57,11 +73,19 @@ fn every_mount_is_read_only_and_without_set_id_and_devices() {
     let before = container.mounts();
     succeeded(&container.hook(&host));
     let after = container.mounts();
-    let added: Vec<&str> = after.lines().filter(|line| !before.contains(*line)).collect();
+    let added: Vec<&str> = after
+        .lines()
+        .filter(|line| !before.contains(*line))
+        .collect();
     assert_eq!(added.len(), 11, "{added:?}");
     for line in added {
         let options = line.split(' ').nth(5).unwrap();
-        assert!(["ro", "nosuid", "nodev", "nosymfollow"].iter().all(|option| options.split(',').any(|set| set == *option)), "{line}");
+        assert!(
+            ["ro", "nosuid", "nodev", "nosymfollow"]
+                .iter()
+                .all(|option| options.split(',').any(|set| set == *option)),
+            "{line}"
+        );
         assert!(!line.contains("shared:"), "{line}");
     }
 }
@@ -77,7 +101,10 @@ fn a_container_that_did_not_ask_is_left_alone() {
     let output = container.hook(&host);
     succeeded(&output);
     assert_eq!(message(&output), "");
-    assert_eq!((container.mounts(), listing(&host.rootfs())), (mounts, files));
+    assert_eq!(
+        (container.mounts(), listing(&host.rootfs())),
+        (mounts, files)
+    );
     assert!(!host.path("var/lib/pumice").exists());
 }
 
@@ -85,9 +112,18 @@ fn a_container_that_did_not_ask_is_left_alone() {
 fn a_user_namespace_gets_the_same() {
     let host = Host::new("");
     debian(&host);
-    let container = StandIn::start(&host, &asks(&host, "software", &[]), &["--user", "--map-root-user"], "");
+    let container = StandIn::start(
+        &host,
+        &asks(&host, "software", &[]),
+        &["--user", "--map-root-user"],
+        "",
+    );
     succeeded(&container.hook(&host));
-    assert!(container.view(&[LIBRARY]).contains("file of"), "{}", container.view(&[LIBRARY]));
+    assert!(
+        container.view(&[LIBRARY]).contains("file of"),
+        "{}",
+        container.view(&[LIBRARY])
+    );
 }
 
 #[test]
@@ -98,20 +134,32 @@ fn both_runtimes_serve_both_stages_with_and_without_a_user_namespace() {
             for users in [false, true] {
                 let host = Host::new("");
                 debian(&host);
-                let mut config = viewing(&host, &[LIBRARY, "/usr/lib/pumice/drivers/lvp", "/etc/ld.so.preload"]);
+                let mut config = viewing(
+                    &host,
+                    &[LIBRARY, "/usr/lib/pumice/drivers/lvp", "/etc/ld.so.preload"],
+                );
                 config["annotations"] = json!({"pumice/gpu": "software"});
                 config["hooks"] = json!({stage: [hook_entry(&host, stage)]});
                 let mut prepare = "";
                 if users {
-                    config["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "user"}));
+                    config["linux"]["namespaces"]
+                        .as_array_mut()
+                        .unwrap()
+                        .push(json!({"type": "user"}));
                     config["linux"]["uidMappings"] = mappings.clone();
                     config["linux"]["gidMappings"] = mappings.clone();
                     prepare = "chown -R 100000:100000 $ROOT; chmod 755 $ROOT/..";
                 }
                 let output = runtime.run(&host, &config, None, prepare);
                 let seen = String::from_utf8_lossy(&output.stdout).into_owned();
-                let complete = seen.contains("file of") && seen.contains("lvp: directory") && seen.contains("libpumice-preload.so|");
-                assert!(complete, "{runtime:?} {stage} {users}: {seen} {}", message(&output));
+                let complete = seen.contains("file of")
+                    && seen.contains("lvp: directory")
+                    && seen.contains("libpumice-preload.so|");
+                assert!(
+                    complete,
+                    "{runtime:?} {stage} {users}: {seen} {}",
+                    message(&output)
+                );
             }
         }
     }
@@ -125,7 +173,10 @@ fn runcs_createcontainer_state_is_refused() {
     let container = StandIn::start(&host, &asks(&host, "software", &[]), &[], "");
     let mut state = container.state();
     state["pid"] = json!(1);
-    refused(&host.run(&["hook", "createRuntime"], state.to_string().as_bytes()), "wrong stage");
+    refused(
+        &host.run(&["hook", "createRuntime"], state.to_string().as_bytes()),
+        "wrong stage",
+    );
     drop(container);
     assert_eq!((host_mounts(), listing(&host.rootfs())), before);
 }
@@ -138,7 +189,10 @@ fn a_process_of_the_host_is_refused() {
     let before = (host_mounts(), listing(&host.rootfs()));
     let mut state = container.state();
     state["pid"] = json!(std::process::id());
-    refused(&host.run(&["hook", "createRuntime"], state.to_string().as_bytes()), "it is no container");
+    refused(
+        &host.run(&["hook", "createRuntime"], state.to_string().as_bytes()),
+        "it is no container",
+    );
     assert_eq!((host_mounts(), listing(&host.rootfs())), before);
 }
 
@@ -152,28 +206,48 @@ fn the_hosts_root_is_refused() {
     let mut state = container.state();
     for root in [json!("/"), json!("/usr/.."), json!(null)] {
         state["root"] = root;
-        refused(&host.run(&["hook", "createRuntime"], state.to_string().as_bytes()), "the host's own");
+        refused(
+            &host.run(&["hook", "createRuntime"], state.to_string().as_bytes()),
+            "the host's own",
+        );
     }
 }
 
 #[test]
 fn a_target_under_a_volume_is_refused_and_nothing_is_made_in_the_volume() {
-    for (place, shared) in [("usr/lib/pumice", "private"), ("usr/lib/pumice", "shared"), ("usr/local", "shared"), ("usr/lib", "shared")] {
+    for (place, shared) in [
+        ("usr/lib/pumice", "private"),
+        ("usr/lib/pumice", "shared"),
+        ("usr/local", "shared"),
+        ("usr/lib", "shared"),
+    ] {
         let host = Host::new("");
         debian(&host);
         fs::create_dir_all(host.rootfs().join(place)).unwrap();
         fs::create_dir_all(host.path("volume")).unwrap();
         // The configuration does not tell of the volume: only the mounts do.
-        let prepare = format!("mount --bind {0} {0}; mount --make-{shared} {0}; mount --bind {0} $ROOT/{place}", host.path("volume").display());
+        let prepare = format!(
+            "mount --bind {0} {0}; mount --make-{shared} {0}; mount --bind {0} $ROOT/{place}",
+            host.path("volume").display()
+        );
         let container = StandIn::start(&host, &asks(&host, "software", &[]), &[], &prepare);
         let before = (host_mounts(), listing(&host.path("volume")));
         let output = container.hook(&host);
         if place != "usr/local" {
-            assert_eq!(output.status.code(), Some(1), "{place} {shared}: {}", message(&output));
+            assert_eq!(
+                output.status.code(),
+                Some(1),
+                "{place} {shared}: {}",
+                message(&output)
+            );
         } else {
             refused(&output, "under a mount of the container's");
         }
-        assert_eq!((host_mounts(), listing(&host.path("volume"))), before, "{place} {shared}");
+        assert_eq!(
+            (host_mounts(), listing(&host.path("volume"))),
+            before,
+            "{place} {shared}"
+        );
     }
 }
 
@@ -181,7 +255,12 @@ fn a_target_under_a_volume_is_refused_and_nothing_is_made_in_the_volume() {
 fn a_shared_root_filesystem_is_refused() {
     let host = Host::new("");
     debian(&host);
-    let container = StandIn::start(&host, &asks(&host, "software", &[]), &[], "mount --make-shared $ROOT");
+    let container = StandIn::start(
+        &host,
+        &asks(&host, "software", &[]),
+        &[],
+        "mount --make-shared $ROOT",
+    );
     let before = container.mounts();
     refused(&container.hook(&host), "shared with the host");
     assert_eq!(container.mounts(), before);
@@ -208,7 +287,10 @@ fn links_in_the_place_of_targets_lead_nowhere() {
         let container = StandIn::start(&host, &asks(&host, "software", &[]), &[], "");
         let before = (host_mounts(), listing(&host.path("outside")));
         refused(&container.hook(&host), why);
-        assert_eq!((host_mounts(), listing(&host.path("outside"))), (before.0, before.1));
+        assert_eq!(
+            (host_mounts(), listing(&host.path("outside"))),
+            (before.0, before.1)
+        );
     }
 }
 
@@ -228,7 +310,14 @@ fn targets_that_are_swapped_while_we_run_never_lead_out() {
             while !stop.load(Ordering::Relaxed) {
                 let link = host.rootfs().join("usr/link");
                 let flags = rustix::fs::RenameFlags::EXCHANGE;
-                rustix::fs::renameat_with(rustix::fs::CWD, &directory, rustix::fs::CWD, &link, flags).unwrap();
+                rustix::fs::renameat_with(
+                    rustix::fs::CWD,
+                    &directory,
+                    rustix::fs::CWD,
+                    &link,
+                    flags,
+                )
+                .unwrap();
                 std::thread::sleep(Duration::from_micros(50));
             }
         });
@@ -240,7 +329,13 @@ fn targets_that_are_swapped_while_we_run_never_lead_out() {
             assert_eq!(host_mounts(), mounts);
             let outside = outside.display().to_string();
             let inside = container.mounts();
-            assert!(!inside.lines().any(|line| line.split(' ').nth(4).is_some_and(|point| point.starts_with(&outside))), "{inside}");
+            assert!(
+                !inside.lines().any(|line| line
+                    .split(' ')
+                    .nth(4)
+                    .is_some_and(|point| point.starts_with(&outside))),
+                "{inside}"
+            );
         }
         stop.store(true, Ordering::Relaxed);
         // Some runs meet the directory and some the link, or the race was none.
@@ -253,19 +348,45 @@ fn targets_that_are_swapped_while_we_run_never_lead_out() {
 fn a_read_only_root_filesystem_is_refused_unless_everything_is_there() {
     let host = Host::new("");
     debian(&host);
-    let container = StandIn::start(&host, &asks(&host, "software", &[]), &[], "mount -o remount,bind,ro $ROOT");
+    let container = StandIn::start(
+        &host,
+        &asks(&host, "software", &[]),
+        &[],
+        "mount -o remount,bind,ro $ROOT",
+    );
     refused(&container.hook(&host), "read-only");
 
     let prepared = Host::new("");
     debian(&prepared);
     let lines = "dir /usr/lib/pumice/drivers/lvp\nfile /usr/lib/pumice/libpumice-preload.so\nfile /etc/ld.so.preload\nlibrary /usr/local/nvidia/lib64/other.so";
     fill(&prepared.rootfs(), lines);
-    for name in ["libcuda.so.1", "libcuda.so", "libnvidia-ml.so.1", "libnvidia-ml.so"] {
-        fs::write(prepared.rootfs().join("usr/lib/x86_64-linux-gnu").join(name), "").unwrap();
+    for name in [
+        "libcuda.so.1",
+        "libcuda.so",
+        "libnvidia-ml.so.1",
+        "libnvidia-ml.so",
+    ] {
+        fs::write(
+            prepared
+                .rootfs()
+                .join("usr/lib/x86_64-linux-gnu")
+                .join(name),
+            "",
+        )
+        .unwrap();
     }
-    let container = StandIn::start(&prepared, &asks(&prepared, "software", &[]), &[], "mount -o remount,bind,ro $ROOT");
+    let container = StandIn::start(
+        &prepared,
+        &asks(&prepared, "software", &[]),
+        &[],
+        "mount -o remount,bind,ro $ROOT",
+    );
     succeeded(&container.hook(&prepared));
-    assert!(container.view(&["/etc/ld.so.preload"]).contains("libpumice-preload"));
+    assert!(
+        container
+            .view(&["/etc/ld.so.preload"])
+            .contains("libpumice-preload")
+    );
 }
 
 #[test]
@@ -288,7 +409,12 @@ fn an_old_glibc_is_refused_in_one_line() {
 fn the_root_cgroup_is_never_given_a_device() {
     let host = Host::new(GPU);
     debian(&host);
-    let container = StandIn::start(&host, &asks(&host, "0", &[]), &[], "mount -t tmpfs tmpfs $ROOT/dev");
+    let container = StandIn::start(
+        &host,
+        &asks(&host, "0", &[]),
+        &[],
+        "mount -t tmpfs tmpfs $ROOT/dev",
+    );
     leave_cgroups(&container);
     let before = devices_list("");
     refused(&container.hook(&host), "root cgroup");
@@ -297,7 +423,11 @@ fn the_root_cgroup_is_never_given_a_device() {
 
 /// Moves a stand-in to the root of the devices controller.
 fn leave_cgroups(container: &StandIn) {
-    fs::write("/sys/fs/cgroup/devices/cgroup.procs", container.pid().to_string()).expect("cgroup v1's devices controller");
+    fs::write(
+        "/sys/fs/cgroup/devices/cgroup.procs",
+        container.pid().to_string(),
+    )
+    .expect("cgroup v1's devices controller");
 }
 
 fn devices_list(group: &str) -> String {
@@ -310,13 +440,18 @@ struct DevicesGroup(String);
 impl DevicesGroup {
     fn new() -> DevicesGroup {
         let path = format!("/pumice-test-{}", std::process::id());
-        fs::create_dir(format!("/sys/fs/cgroup/devices{path}")).expect("cgroup v1's devices controller");
+        fs::create_dir(format!("/sys/fs/cgroup/devices{path}"))
+            .expect("cgroup v1's devices controller");
         fs::write(format!("/sys/fs/cgroup/devices{path}/devices.deny"), "a").unwrap();
         DevicesGroup(path)
     }
 
     fn add(&self, container: &StandIn) {
-        fs::write(format!("/sys/fs/cgroup/devices{}/cgroup.procs", self.0), container.pid().to_string()).unwrap();
+        fs::write(
+            format!("/sys/fs/cgroup/devices{}/cgroup.procs", self.0),
+            container.pid().to_string(),
+        )
+        .unwrap();
     }
 }
 
@@ -337,11 +472,22 @@ fn a_gpu_gets_its_node_and_a_rule_for_that_node_alone() {
     let host = Host::new(GPU);
     debian(&host);
     let group = DevicesGroup::new();
-    let container = StandIn::start(&host, &asks(&host, "0", &[]), &[], "mount -t tmpfs tmpfs $ROOT/dev");
+    let container = StandIn::start(
+        &host,
+        &asks(&host, "0", &[]),
+        &[],
+        "mount -t tmpfs tmpfs $ROOT/dev",
+    );
     group.add(&container);
     succeeded(&container.hook(&host));
     assert_eq!(devices_list(&group.0), "c 226:128 rw\n");
-    assert!(container.view(&["/dev/dri/renderD128"]).starts_with("/dev/dri/renderD128: device 226:128 mode 666"), "{}", container.view(&["/dev/dri/renderD128"]));
+    assert!(
+        container
+            .view(&["/dev/dri/renderD128"])
+            .starts_with("/dev/dri/renderD128: device 226:128 mode 666"),
+        "{}",
+        container.view(&["/dev/dri/renderD128"])
+    );
     drop(container);
 }
 
@@ -350,8 +496,12 @@ fn a_node_that_is_another_device_is_refused() {
     let host = Host::new(GPU);
     debian(&host);
     let group = DevicesGroup::new();
-    let container =
-        StandIn::start(&host, &asks(&host, "0", &[]), &[], "mount -t tmpfs tmpfs $ROOT/dev; mkdir $ROOT/dev/dri; mknod $ROOT/dev/dri/renderD128 c 1 3");
+    let container = StandIn::start(
+        &host,
+        &asks(&host, "0", &[]),
+        &[],
+        "mount -t tmpfs tmpfs $ROOT/dev; mkdir $ROOT/dev/dri; mknod $ROOT/dev/dri/renderD128 c 1 3",
+    );
     group.add(&container);
     refused(&container.hook(&host), "another file is in its place");
     drop(container);
@@ -384,14 +534,22 @@ fn a_real_container_may_open_the_node_that_its_cgroup_was_given() {
             let mut prepare = "";
             if users {
                 let mappings = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
-                config["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "user"}));
+                config["linux"]["namespaces"]
+                    .as_array_mut()
+                    .unwrap()
+                    .push(json!({"type": "user"}));
                 config["linux"]["uidMappings"] = mappings.clone();
                 config["linux"]["gidMappings"] = mappings;
                 prepare = "chown -R 100000:100000 $ROOT; chmod 755 $ROOT/..";
             }
             let output = runtime.run(&host, &config, None, prepare);
             let seen = String::from_utf8_lossy(&output.stdout).into_owned();
-            assert_eq!(seen, "/dev/dri/renderD128: device 226:128 mode 666 (No such device or address)\n", "{runtime:?} {users}: {}", message(&output));
+            assert_eq!(
+                seen,
+                "/dev/dri/renderD128: device 226:128 mode 666 (No such device or address)\n",
+                "{runtime:?} {users}: {}",
+                message(&output)
+            );
         }
     }
 }
@@ -403,14 +561,29 @@ fn under_cgroup_v2_a_gpu_is_refused_with_the_route_to_use_and_software_is_served
     for (device, status, says) in [("0", 1, "cgroup v2"), ("software", 0, "")] {
         let host = Host::new(GPU);
         debian(&host);
-        let container = StandIn::start(&host, &asks(&host, device, &[]), &[], "mount -t tmpfs tmpfs $ROOT/dev");
+        let container = StandIn::start(
+            &host,
+            &asks(&host, device, &[]),
+            &[],
+            "mount -t tmpfs tmpfs $ROOT/dev",
+        );
         let state = container.state().to_string();
         let options = host.options();
-        let script = format!("{hide} && exec {} {} {} hook createRuntime", env!("CARGO_BIN_EXE_pumice"), options[0], options[1]);
+        let script = format!(
+            "{hide} && exec {} {} {} hook createRuntime",
+            env!("CARGO_BIN_EXE_pumice"),
+            options[0],
+            options[1]
+        );
         let mut command = std::process::Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", &script]);
         let output = crate::host::run(&mut command, state.as_bytes());
         assert_eq!(output.status.code(), Some(status), "{}", message(&output));
-        assert!(message(&output).contains(says) && (status == 0 || message(&output).contains("cdi generate")), "{}", message(&output));
+        assert!(
+            message(&output).contains(says)
+                && (status == 0 || message(&output).contains("cdi generate")),
+            "{}",
+            message(&output)
+        );
     }
 }

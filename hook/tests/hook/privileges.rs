@@ -24,13 +24,30 @@ impl Transcript {
     fn record() -> Transcript {
         let host = Host::new("");
         debian(&host);
-        let container = StandIn::start(&host, &asks(&host, "software", &[]), &["--user", "--map-root-user"], "");
+        let container = StandIn::start(
+            &host,
+            &asks(&host, "software", &[]),
+            &["--user", "--map-root-user"],
+            "",
+        );
         let log = host.path("strace.log");
         let mut command = Command::new("strace");
-        command.args(["-f", "-v", "-s", "200", "-o"]).arg(&log).arg(env!("CARGO_BIN_EXE_pumice")).args(host.options());
-        command.args(["hook", "createRuntime"]).env("LD_LIBRARY_PATH", "/an/attackers").env("SECRET", "x").current_dir(host.rootfs());
+        command
+            .args(["-f", "-v", "-s", "200", "-o"])
+            .arg(&log)
+            .arg(env!("CARGO_BIN_EXE_pumice"))
+            .args(host.options());
+        command
+            .args(["hook", "createRuntime"])
+            .env("LD_LIBRARY_PATH", "/an/attackers")
+            .env("SECRET", "x")
+            .current_dir(host.rootfs());
         let output = run(&mut command, container.state().to_string().as_bytes());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         Transcript::split(&fs::read_to_string(log).unwrap())
     }
 
@@ -40,36 +57,67 @@ impl Transcript {
         let (mut starter, mut copy) = (Vec::new(), Vec::new());
         for line in log.lines() {
             let (pid, call) = line.split_once(' ').unwrap();
-            let process = if pid == first { &mut starter } else { &mut copy };
+            let process = if pid == first {
+                &mut starter
+            } else {
+                &mut copy
+            };
             process.push(call.trim_start().to_owned());
         }
-        let program = copy.iter().position(|call| call.starts_with("execve(")).expect("a copy was started");
-        Transcript { starter, copy: copy.split_off(program) }
+        let program = copy
+            .iter()
+            .position(|call| call.starts_with("execve("))
+            .expect("a copy was started");
+        Transcript {
+            starter,
+            copy: copy.split_off(program),
+        }
     }
 
     /// Where the copy first makes a call that contains all of `words`.
     fn at(&self, words: &[&str]) -> usize {
-        position(&self.copy, words).unwrap_or_else(|| panic!("no {words:?} in\n{}", self.copy.join("\n")))
+        position(&self.copy, words)
+            .unwrap_or_else(|| panic!("no {words:?} in\n{}", self.copy.join("\n")))
     }
 
     /// Where the copy last does.
     fn last(&self, words: &[&str]) -> usize {
-        self.copy.iter().rposition(|call| words.iter().all(|word| call.contains(word))).unwrap_or_else(|| panic!("no {words:?}"))
+        self.copy
+            .iter()
+            .rposition(|call| words.iter().all(|word| call.contains(word)))
+            .unwrap_or_else(|| panic!("no {words:?}"))
     }
 }
 
 fn position(calls: &[String], words: &[&str]) -> Option<usize> {
-    calls.iter().position(|call| words.iter().all(|word| call.contains(word)))
+    calls
+        .iter()
+        .position(|call| words.iter().all(|word| call.contains(word)))
 }
 
 #[test]
 fn the_copy_is_sealed_and_starts_with_nothing_of_the_callers() {
     let calls = Transcript::record();
-    let seals = position(&calls.starter, &["F_ADD_SEALS", "F_SEAL_SEAL", "F_SEAL_SHRINK", "F_SEAL_GROW", "F_SEAL_WRITE"]);
+    let seals = position(
+        &calls.starter,
+        &[
+            "F_ADD_SEALS",
+            "F_SEAL_SEAL",
+            "F_SEAL_SHRINK",
+            "F_SEAL_GROW",
+            "F_SEAL_WRITE",
+        ],
+    );
     assert!(seals.is_some(), "{}", calls.starter.join("\n"));
     let exec = &calls.copy[0];
-    assert!(exec.starts_with("execve(\"/proc/self/fd/") && exec.contains("], []"), "an empty environment: {exec}");
-    assert!(position(&calls.starter, &["close_range(3", "CLOEXEC"]) < position(&calls.starter, &["memfd_create"]));
+    assert!(
+        exec.starts_with("execve(\"/proc/self/fd/") && exec.contains("], []"),
+        "an empty environment: {exec}"
+    );
+    assert!(
+        position(&calls.starter, &["close_range(3", "CLOEXEC"])
+            < position(&calls.starter, &["memfd_create"])
+    );
     assert!(position(&calls.starter, &["chdir(\"/\")"]).is_some());
 }
 
@@ -96,16 +144,37 @@ fn privileges_are_given_up_before_the_image_is_read() {
         &["RLIMIT_AS"],
         &["SECCOMP_MODE_FILTER"],
     ] {
-        let given_up = position(&calls.copy, privilege).or_else(|| position(&calls.copy, &["seccomp(SECCOMP_SET_MODE_FILTER"]));
+        let given_up = position(&calls.copy, privilege)
+            .or_else(|| position(&calls.copy, &["seccomp(SECCOMP_SET_MODE_FILTER"]));
         assert!(given_up.is_some_and(|at| at < image), "{privilege:?}");
     }
     let capabilities = &calls.copy[calls.at(&["capset("])];
-    let kept = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SYS_ADMIN", "CAP_MKNOD"];
+    let kept = [
+        "CAP_CHOWN",
+        "CAP_DAC_OVERRIDE",
+        "CAP_FOWNER",
+        "CAP_SYS_ADMIN",
+        "CAP_MKNOD",
+    ];
     let named = |name: &str| capabilities.matches(name).count();
     assert!(kept.iter().all(|name| named(name) > 0), "{capabilities}");
-    assert!(["CAP_SYS_PTRACE", "CAP_SETUID", "CAP_NET_ADMIN", "CAP_SYS_MODULE", "CAP_SYS_CHROOT"].iter().all(|name| named(name) == 0), "{capabilities}");
+    assert!(
+        [
+            "CAP_SYS_PTRACE",
+            "CAP_SETUID",
+            "CAP_NET_ADMIN",
+            "CAP_SYS_MODULE",
+            "CAP_SYS_CHROOT"
+        ]
+        .iter()
+        .all(|name| named(name) == 0),
+        "{capabilities}"
+    );
     let filter = calls.last(&["SECCOMP"]);
-    assert!(position(&calls.copy[filter..], &["execve("]).is_none() && position(&calls.copy[filter..], &["EPERM"]).is_none());
+    assert!(
+        position(&calls.copy[filter..], &["execve("]).is_none()
+            && position(&calls.copy[filter..], &["EPERM"]).is_none()
+    );
 }
 
 #[test]
@@ -113,10 +182,21 @@ fn every_target_is_resolved_inside_the_root_and_across_no_mount() {
     let calls = Transcript::record();
     let first = calls.at(&["openat2(", "libc.so.6"]);
     let mut targets = 0;
-    for call in calls.copy[first..].iter().filter(|call| call.starts_with("openat2(")) {
-        assert!(call.contains("RESOLVE_IN_ROOT") && call.contains("RESOLVE_NO_MAGICLINKS"), "{call}");
+    for call in calls.copy[first..]
+        .iter()
+        .filter(|call| call.starts_with("openat2("))
+    {
+        assert!(
+            call.contains("RESOLVE_IN_ROOT") && call.contains("RESOLVE_NO_MAGICLINKS"),
+            "{call}"
+        );
         if call.contains("O_CREAT") {
-            assert!(call.contains("O_EXCL") && call.contains("RESOLVE_NO_XDEV") && call.contains("RESOLVE_NO_SYMLINKS"), "{call}");
+            assert!(
+                call.contains("O_EXCL")
+                    && call.contains("RESOLVE_NO_XDEV")
+                    && call.contains("RESOLVE_NO_SYMLINKS"),
+                "{call}"
+            );
             targets += 1;
         }
     }
@@ -144,7 +224,10 @@ fn a_hook_that_hangs_ends_by_itself_and_says_so() {
     let elapsed = start.elapsed();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("did not finish within 5 seconds"));
-    assert!(elapsed > Duration::from_secs(4) && elapsed < Duration::from_secs(30), "{elapsed:?}");
+    assert!(
+        elapsed > Duration::from_secs(4) && elapsed < Duration::from_secs(30),
+        "{elapsed:?}"
+    );
 }
 
 #[test]
@@ -152,10 +235,18 @@ fn messages_go_to_the_policys_log_file_because_engines_discard_stderr() {
     let host = Host::new("");
     fs::create_dir_all(host.path("etc/pumice")).unwrap();
     let log = host.path("pumice.log");
-    fs::write(host.path("etc/pumice/config.toml"), format!("[log]\nfile = {log:?}\n")).unwrap();
+    fs::write(
+        host.path("etc/pumice/config.toml"),
+        format!("[log]\nfile = {log:?}\n"),
+    )
+    .unwrap();
     let output = host.run(&["hook", "startContainer"], b"{}");
     assert_eq!(output.status.code(), Some(1));
-    assert!(fs::read_to_string(log).unwrap().contains("createRuntime (podman, CRI-O, CDI) or prestart (Docker) only"));
+    assert!(
+        fs::read_to_string(log)
+            .unwrap()
+            .contains("createRuntime (podman, CRI-O, CDI) or prestart (Docker) only")
+    );
 }
 
 #[test]
@@ -164,24 +255,48 @@ fn huge_and_deep_input_is_refused_quickly() {
     debian(&host);
     let container = StandIn::start(&host, &asks(&host, "software", &[]), &[], "");
     let deep = "[".repeat(900_000);
-    let wide = format!("{{\"pid\":{},\"bundle\":\"/b\",\"x\":\"{}\"}}", container.pid(), "y".repeat(2 << 20));
-    for state in [deep.as_str(), wide.as_str(), "", "\0\0\0", "{\"pid\": 1e99, \"bundle\": \"/b\"}"] {
+    let wide = format!(
+        "{{\"pid\":{},\"bundle\":\"/b\",\"x\":\"{}\"}}",
+        container.pid(),
+        "y".repeat(2 << 20)
+    );
+    for state in [
+        deep.as_str(),
+        wide.as_str(),
+        "",
+        "\0\0\0",
+        "{\"pid\": 1e99, \"bundle\": \"/b\"}",
+    ] {
         let output = host.run(&["hook", "prestart"], state.as_bytes());
         assert_eq!(output.status.code(), Some(1));
         assert!(output.stderr.len() < 1000);
     }
-    for config in [deep.clone(), format!("{{\"x\":\"{}\"}}", "y".repeat(17 << 20))] {
+    for config in [
+        deep.clone(),
+        format!("{{\"x\":\"{}\"}}", "y".repeat(17 << 20)),
+    ] {
         fs::write(container.bundle.join("config.json"), &config).unwrap();
         assert_eq!(container.hook(&host).status.code(), Some(1));
-        assert_eq!(host.run(&["precreate"], config.as_bytes()).status.code(), Some(1));
+        assert_eq!(
+            host.run(&["precreate"], config.as_bytes()).status.code(),
+            Some(1)
+        );
     }
 }
 
 #[test]
 fn invalid_arguments_fail_and_unknown_stages_do_not() {
     let host = Host::new("");
-    for arguments in [&["hook"][..], &["hook", "prestart", "more"], &["hook", "--option"], &["nonsense"]] {
-        assert!(!host.run(arguments, b"{}").status.success(), "{arguments:?}");
+    for arguments in [
+        &["hook"][..],
+        &["hook", "prestart", "more"],
+        &["hook", "--option"],
+        &["nonsense"],
+    ] {
+        assert!(
+            !host.run(arguments, b"{}").status.success(),
+            "{arguments:?}"
+        );
     }
     assert!(host.run(&["hook", "preresume"], b"{}").status.success());
 }
@@ -192,11 +307,25 @@ fn dockers_name_for_the_hook_serves_gpus() {
     debian(&host);
     let mut config = asks(&host, "void", &[]);
     config["annotations"] = json!({});
-    config["process"]["env"] = json!(["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_VISIBLE_DEVICES=software"]);
+    config["process"]["env"] = json!([
+        "NVIDIA_VISIBLE_DEVICES=all",
+        "NVIDIA_VISIBLE_DEVICES=software"
+    ]);
     let container = StandIn::start(&host, &config, &[], "");
     let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
-    command.arg0("/usr/bin/nvidia-container-runtime-hook").args(host.options()).arg("prestart");
+    command
+        .arg0("/usr/bin/nvidia-container-runtime-hook")
+        .args(host.options())
+        .arg("prestart");
     let output = run(&mut command, container.state().to_string().as_bytes());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(container.view(&["/usr/lib/pumice/drivers/lvp"]).contains("directory"));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        container
+            .view(&["/usr/lib/pumice/drivers/lvp"])
+            .contains("directory")
+    );
 }

@@ -23,13 +23,46 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
-        prop::sample::select(vec!["", "/", "/dev", "all", "software", "NVIDIA_VISIBLE_DEVICES=all", "LD_LIBRARY_PATH=/x:", "rootfs", "\0", "pumice/gpu"]).prop_map(Value::from),
+        prop::sample::select(vec![
+            "",
+            "/",
+            "/dev",
+            "all",
+            "software",
+            "NVIDIA_VISIBLE_DEVICES=all",
+            "LD_LIBRARY_PATH=/x:",
+            "rootfs",
+            "\0",
+            "pumice/gpu"
+        ])
+        .prop_map(Value::from),
         ".{0,12}".prop_map(Value::from),
     ];
     let key = prop_oneof![
         prop::sample::select(vec![
-            "process", "env", "args", "user", "additionalGids", "root", "path", "mounts", "destination", "source", "type", "linux", "namespaces",
-            "resources", "devices", "gidMappings", "hostID", "size", "hooks", "createRuntime", "prestart", "annotations", "pumice/gpu",
+            "process",
+            "env",
+            "args",
+            "user",
+            "additionalGids",
+            "root",
+            "path",
+            "mounts",
+            "destination",
+            "source",
+            "type",
+            "linux",
+            "namespaces",
+            "resources",
+            "devices",
+            "gidMappings",
+            "hostID",
+            "size",
+            "hooks",
+            "createRuntime",
+            "prestart",
+            "annotations",
+            "pumice/gpu",
         ])
         .prop_map(str::to_owned),
         ".{0,6}",
@@ -37,13 +70,20 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(6, 96, 8, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
-            prop::collection::vec((key.clone(), inner), 0..8).prop_map(|entries| Value::Object(entries.into_iter().collect())),
+            prop::collection::vec((key.clone(), inner), 0..8)
+                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
         ]
     })
 }
 
 fn settings(dir: &tempfile::TempDir) -> Settings {
-    Settings { layout: Layout::under(dir.path()), policy: Policy::default(), log: Log { file: Some("/dev/null".into()) } }
+    Settings {
+        layout: Layout::under(dir.path()),
+        policy: Policy::default(),
+        log: Log {
+            file: Some("/dev/null".into()),
+        },
+    }
 }
 
 proptest! {

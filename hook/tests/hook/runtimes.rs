@@ -25,7 +25,11 @@ const SEEN: [&str; 9] = [
 ];
 
 fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
@@ -58,8 +62,16 @@ fn by_cdi(host: &Host, runtime: Runtime) -> String {
 fn wrapper(host: &Host, runtime: Runtime) -> String {
     let policy = host.path("etc/pumice/config.toml");
     fs::create_dir_all(policy.parent().unwrap()).unwrap();
-    fs::write(policy, format!("[runtime]\nruntimes = [{:?}]\n", runtime.name())).unwrap();
-    format!("{} {} runtime", env!("CARGO_BIN_EXE_pumice"), host.options().join(" "))
+    fs::write(
+        policy,
+        format!("[runtime]\nruntimes = [{:?}]\n", runtime.name()),
+    )
+    .unwrap();
+    format!(
+        "{} {} runtime",
+        env!("CARGO_BIN_EXE_pumice"),
+        host.options().join(" ")
+    )
 }
 
 /// A configuration as an engine leaves it that has injected a CDI device.
@@ -68,7 +80,10 @@ fn with_cdi(host: &Host, device: &str) -> Value {
     let mut config = asking(host);
     config.as_object_mut().unwrap().remove("annotations");
     let devices = spec["devices"].as_array().unwrap();
-    let named = devices.iter().find(|entry| entry["name"] == device).expect("the device");
+    let named = devices
+        .iter()
+        .find(|entry| entry["name"] == device)
+        .expect("the device");
     for edits in [&named["containerEdits"], &spec["containerEdits"]] {
         for mount in edits["mounts"].as_array().into_iter().flatten() {
             let mount = json!({"destination": mount["containerPath"], "source": mount["hostPath"], "type": "bind", "options": mount["options"]});
@@ -78,7 +93,10 @@ fn with_cdi(host: &Host, device: &str) -> Value {
             // The engine fills in what it sees at the node.
             config["linux"]["devices"] = json!([{"path": node["path"], "type": "c", "major": 226, "minor": 128, "fileMode": node["fileMode"]}]);
             let rule = json!({"allow": true, "type": "c", "major": 226, "minor": 128, "access": node["permissions"]});
-            config["linux"]["resources"]["devices"].as_array_mut().unwrap().push(rule);
+            config["linux"]["resources"]["devices"]
+                .as_array_mut()
+                .unwrap()
+                .push(rule);
         }
         for hook in edits["hooks"].as_array().into_iter().flatten() {
             let stage = hook["hookName"].as_str().unwrap();
@@ -97,9 +115,19 @@ fn the_view_from_inside_is_the_same_by_every_route() {
             debian(&host);
             views.push(route(&host, runtime));
         }
-        assert!(views[0].contains("/dev/dri/renderD128: device 226:128 mode 666 (No such device or address)"), "{}", views[0]);
+        assert!(
+            views[0].contains(
+                "/dev/dri/renderD128: device 226:128 mode 666 (No such device or address)"
+            ),
+            "{}",
+            views[0]
+        );
         assert!(!views[0].contains("No such file"), "{}", views[0]);
-        assert!(views.iter().all(|view| view == &views[0]), "{runtime:?}\n{}", views.join("\n"));
+        assert!(
+            views.iter().all(|view| view == &views[0]),
+            "{runtime:?}\n{}",
+            views.join("\n")
+        );
     }
 }
 
@@ -110,11 +138,18 @@ fn without_asking_the_view_is_what_the_runtime_alone_gives() {
         debian(&host);
         let config = viewing(&host, &SEEN);
         let alone = stdout(&runtime.run(&host, &config, None, ""));
-        assert_eq!(stdout(&runtime.run(&host, &config, Some(&wrapper(&host, runtime)), "")), alone);
+        assert_eq!(
+            stdout(&runtime.run(&host, &config, Some(&wrapper(&host, runtime)), "")),
+            alone
+        );
         let mut hooked = config.clone();
         hooked["hooks"] = json!({"createRuntime": [hook_entry(&host, "createRuntime")]});
         assert_eq!(stdout(&runtime.run(&host, &hooked, None, "")), alone);
-        assert_eq!(alone.matches("No such file").count(), SEEN.len() - 1, "{alone}");
+        assert_eq!(
+            alone.matches("No such file").count(),
+            SEEN.len() - 1,
+            "{alone}"
+        );
     }
 }
 
@@ -123,11 +158,17 @@ fn a_cdi_device_that_also_passes_precreate_loses_its_hook_and_nothing_else() {
     let host = Host::new(GPU);
     debian(&host);
     let config = with_cdi(&host, "0");
-    let edited: Value = serde_json::from_str(&stdout(&host.run(&["precreate"], config.to_string().as_bytes()))).unwrap();
+    let edited: Value = serde_json::from_str(&stdout(
+        &host.run(&["precreate"], config.to_string().as_bytes()),
+    ))
+    .unwrap();
     assert_eq!(edited["hooks"], json!({"createRuntime": []}));
     assert_eq!(edited["linux"], config["linux"]);
     let environment = edited["process"]["env"].to_string();
-    assert!(environment.contains("LD_PRELOAD=/usr/lib/pumice/libpumice-preload.so"), "{environment}");
+    assert!(
+        environment.contains("LD_PRELOAD=/usr/lib/pumice/libpumice-preload.so"),
+        "{environment}"
+    );
     let seen = stdout(&Runtime::Runc.run(&host, &edited, None, ""));
     assert!(!seen.contains("No such file"), "{seen}");
 }
@@ -137,9 +178,19 @@ fn the_wrapper_passes_every_other_command_and_its_status_through() {
     for runtime in Runtime::ALL {
         let host = Host::new("");
         let prefix = wrapper(&host, runtime);
-        let shell = |command: &str| run(std::process::Command::new("sh").args(["-c", command]), b"");
-        for arguments in ["--version", "state nonexistent", "--root /nowhere list -q", "spec --help", "--nonsense"] {
-            let (wrapped, plain) = (shell(&format!("{prefix} {arguments}")), shell(&format!("{} {arguments}", runtime.name())));
+        let shell =
+            |command: &str| run(std::process::Command::new("sh").args(["-c", command]), b"");
+        for arguments in [
+            "--version",
+            "state nonexistent",
+            "--root /nowhere list -q",
+            "spec --help",
+            "--nonsense",
+        ] {
+            let (wrapped, plain) = (
+                shell(&format!("{prefix} {arguments}")),
+                shell(&format!("{} {arguments}", runtime.name())),
+            );
             assert_eq!(wrapped.status.code(), plain.status.code(), "{arguments}");
             assert_eq!(wrapped.stdout, plain.stdout, "{arguments}");
         }
@@ -157,13 +208,27 @@ fn the_wrapper_reports_where_the_engine_reads() {
     config["annotations"]["pumice/gpu"] = json!("5");
     fs::write(bundle.join("config.json"), config.to_string()).unwrap();
     let log = host.path("log.json");
-    let command = format!("{prefix} --log {} --log-format json create --bundle {} x", log.display(), bundle.display());
+    let command = format!(
+        "{prefix} --log {} --log-format json create --bundle {} x",
+        log.display(),
+        bundle.display()
+    );
     let output = run(std::process::Command::new("sh").args(["-c", &command]), b"");
     assert_eq!(output.status.code(), Some(1));
     let line: Value = serde_json::from_str(fs::read_to_string(log).unwrap().trim()).unwrap();
     assert_eq!(line["level"], "error");
-    assert!(line["msg"].as_str().unwrap().contains("there is no device `5`"), "{line}");
-    assert_eq!(fs::read_to_string(bundle.join("config.json")).unwrap(), config.to_string(), "the bundle is unchanged");
+    assert!(
+        line["msg"]
+            .as_str()
+            .unwrap()
+            .contains("there is no device `5`"),
+        "{line}"
+    );
+    assert_eq!(
+        fs::read_to_string(bundle.join("config.json")).unwrap(),
+        config.to_string(),
+        "the bundle is unchanged"
+    );
 }
 
 #[test]
@@ -172,7 +237,11 @@ fn an_edited_bundle_keeps_its_owner_and_mode() {
     let host = Host::new("");
     debian(&host);
     let prefix = wrapper(&host, Runtime::Runc).replace(" runtime", "");
-    fs::write(host.path("etc/pumice/config.toml"), "[runtime]\nruntimes = [\"/bin/true\"]\n").unwrap();
+    fs::write(
+        host.path("etc/pumice/config.toml"),
+        "[runtime]\nruntimes = [\"/bin/true\"]\n",
+    )
+    .unwrap();
     let bundle = host.path("bundle");
     fs::create_dir_all(&bundle).unwrap();
     let path = bundle.join("config.json");
@@ -182,11 +251,21 @@ fn an_edited_bundle_keeps_its_owner_and_mode() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     chown(&path, Some(1234), Some(567)).unwrap();
     let command = format!("{prefix} runtime create --bundle {} x", bundle.display());
-    stdout(&run(std::process::Command::new("sh").args(["-c", &command]), b""));
+    stdout(&run(
+        std::process::Command::new("sh").args(["-c", &command]),
+        b"",
+    ));
     let meta = fs::metadata(&path).unwrap();
-    assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o777), (1234, 567, 0o640));
+    assert_eq!(
+        (meta.uid(), meta.gid(), meta.mode() & 0o777),
+        (1234, 567, 0o640)
+    );
     assert!(fs::read_to_string(&path).unwrap().contains("libcuda.so.1"));
-    assert_eq!(fs::read_dir(&bundle).unwrap().count(), 1, "nothing is left over");
+    assert_eq!(
+        fs::read_dir(&bundle).unwrap().count(),
+        1,
+        "nothing is left over"
+    );
 }
 
 #[test]
