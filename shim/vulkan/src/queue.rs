@@ -217,6 +217,14 @@ impl Queue {
             .command_buffer_infos(&buffers)
             .signal_semaphore_infos(&signals);
         let mut state = lock(self.state());
+        if commands
+            .as_ref()
+            .is_some_and(|commands| !commands.are_for(&self.device, state.family))
+        {
+            return Err(Error::invalid(
+                "commands that were recorded for another queue family",
+            ));
+        }
         // SAFETY: the queue's lock is held; the command buffer is recorded and
         // ours; `pending` keeps all that the submission names alive until done.
         unsafe {

@@ -5,24 +5,26 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 
+use memmap2::Mmap;
 use object::Endianness;
 use object::elf::{FileHeader64, VER_FLG_BASE};
-use object::read::ReadCache;
 use object::read::elf::{FileHeader, SectionTable, Sym};
 
 type Header = FileHeader64<Endianness>;
 
-/// A 64-bit library's dynamic interface. Only the parts asked for are read:
-/// some of these files are large.
+/// A 64-bit library's dynamic interface. The file is mapped: some are large,
+/// and little of them is read.
 pub(super) struct Library {
-    data: ReadCache<File>,
+    data: Mmap,
 }
 
 impl Library {
     pub fn open(path: &Path) -> Option<Library> {
-        Some(Library {
-            data: ReadCache::new(File::open(path).ok()?),
-        })
+        let file = File::open(path).ok()?;
+        // SAFETY: the file is a library, which nobody changes in place: every
+        // program that uses it has it mapped as well.
+        let data = unsafe { Mmap::map(&file) }.ok()?;
+        Some(Library { data })
     }
 
     /// The names of the versions that the library defines; empty for a library
@@ -87,13 +89,9 @@ impl Library {
 
     fn with_sections<'a, T>(
         &'a self,
-        read: impl FnOnce(
-            &SectionTable<'a, Header, &'a ReadCache<File>>,
-            Endianness,
-            &'a ReadCache<File>,
-        ) -> Option<T>,
+        read: impl FnOnce(&SectionTable<'a, Header, &'a [u8]>, Endianness, &'a [u8]) -> Option<T>,
     ) -> Option<T> {
-        let data = &self.data;
+        let data: &[u8] = &self.data;
         let header = Header::parse(data).ok()?;
         let endian = header.endian().ok()?;
         read(&header.sections(endian, data).ok()?, endian, data)

@@ -65,6 +65,34 @@ impl MemoryKinds {
         })
     }
 
+    /// The type for memory that the host brings, of the types that the driver
+    /// takes it as.
+    pub fn of_import(
+        memory: &vk::PhysicalDeviceMemoryProperties,
+        allowed: u32,
+    ) -> Option<MemoryKind> {
+        use vk::MemoryPropertyFlags as Flags;
+        let types = Types { memory, allowed };
+        let mapped = Flags::HOST_VISIBLE | Flags::HOST_COHERENT;
+        let none = Flags::empty();
+        types
+            .first(mapped | Flags::HOST_CACHED, none, |_| true)
+            .or_else(|| types.first(mapped, none, |_| true))
+    }
+
+    /// `kind` where `allowed` has it, else another type of its heap.
+    pub fn same_heap(
+        memory: &vk::PhysicalDeviceMemoryProperties,
+        allowed: u32,
+        kind: MemoryKind,
+    ) -> Option<MemoryKind> {
+        if allowed & (1 << kind.type_index) != 0 {
+            return Some(kind);
+        }
+        let none = vk::MemoryPropertyFlags::empty();
+        Types { memory, allowed }.first(none, none, |other| other.heap == kind.heap)
+    }
+
     pub fn of(&self, placement: Placement) -> MemoryKind {
         match placement {
             Placement::Device => self.device,
@@ -215,6 +243,26 @@ mod tests {
             &[(24 << 30, true)],
         );
         assert_eq!(chosen(&memory), [(0, HostAccess::Cached); 3]);
+    }
+
+    #[test]
+    fn another_type_of_the_heap_stands_in_for_one_that_is_not_allowed() {
+        let types = [
+            (LOCAL, 0),
+            (VISIBLE | COHERENT, 1),
+            (LOCAL | VISIBLE | COHERENT, 0),
+        ];
+        let memory = memory(&types, &[(8 << 30, true), (8 << 30, false)]);
+        let kinds = MemoryKinds::choose(&memory, u32::MAX).expect("a choice");
+        let device = kinds.of(Placement::Device);
+        let stand_in =
+            |allowed| MemoryKinds::same_heap(&memory, allowed, device).map(|it| it.type_index);
+        assert_eq!(
+            (stand_in(0b111), stand_in(0b011), stand_in(0b010)),
+            (Some(2), Some(0), None)
+        );
+        let import = |allowed| MemoryKinds::of_import(&memory, allowed).map(|it| it.type_index);
+        assert_eq!((import(0b011), import(0b001)), (Some(1), None));
     }
 
     #[test]

@@ -17,9 +17,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ash::vk;
 
-use super::HostAccess;
 use super::block::Block;
-use super::kinds::MemoryKind;
+use super::kinds::{MemoryKind, MemoryKinds};
 use crate::debug::trace;
 use crate::device::Device;
 use crate::error::{At, Error};
@@ -29,6 +28,7 @@ pub(crate) struct Ladder {
     max_allocation: u64,
     max_buffer: u64,
     host_pointer_alignment: u64,
+    memory: vk::PhysicalDeviceMemoryProperties,
     ways: Vec<Way>,
     /// Index in `ways` of the one that worked last.
     preferred: AtomicUsize,
@@ -59,6 +59,7 @@ impl Ladder {
             max_allocation: limits.memory_allocation,
             max_buffer: limits.buffer,
             host_pointer_alignment: limits.imported_host_pointer_alignment,
+            memory: *physical.memory(),
             ways,
             preferred: AtomicUsize::new(0),
         }
@@ -198,6 +199,10 @@ impl Ladder {
         let buffer = block.add_buffer(device.raw(), info, 0)?;
         // SAFETY: the buffer was made just now.
         let needs = unsafe { device.raw().get_buffer_memory_requirements(buffer) };
+        block.kind = MemoryKinds::same_heap(&self.memory, needs.memory_type_bits, block.kind)
+            .ok_or_else(|| Error::FeatureNotPresent {
+                feature: "sparse buffers in this heap".into(),
+            })?;
         let alignment = needs.alignment.max(PIECE_ALIGNMENT);
         let largest = self.max_allocation / alignment * alignment;
         let mut binds = Vec::new();
@@ -251,16 +256,12 @@ impl Ladder {
         }
         .result()
         .at("vkGetMemoryHostPointerPropertiesEXT")?;
-        let kind = MemoryKind {
-            type_index: properties.memory_type_bits.trailing_zeros(),
-            heap: usize::MAX,
-            host: HostAccess::Cached,
-        };
-        if properties.memory_type_bits == 0 {
-            return Err(Error::FeatureNotPresent {
-                feature: format!("import of the memory at {ptr:p}"),
-            });
-        }
+        let kind =
+            MemoryKinds::of_import(&self.memory, properties.memory_type_bits).ok_or_else(|| {
+                Error::FeatureNotPresent {
+                    feature: format!("import of the memory at {ptr:p}"),
+                }
+            })?;
         self.finish(device, Block::imported(len, kind, ptr), |block| {
             let mut import = vk::ImportMemoryHostPointerInfoEXT::default()
                 .handle_type(handle)

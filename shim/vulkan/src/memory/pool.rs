@@ -22,9 +22,9 @@ use crate::sync::lock;
 /// Every allocation starts at a multiple of this.
 const ALIGNMENT: u64 = 512;
 /// Up to this size an allocation shares a block with others.
-const LARGEST_SHARED: u64 = 1 << 20;
+const LARGEST_SHARED: u64 = 2 << 20;
 /// Size of a shared block.
-const SHARED_BLOCK: u64 = 32 << 20;
+const SHARED_BLOCK: u64 = 64 << 20;
 /// From this size on a CPU's free memory is looked up before allocating.
 const WORTH_A_LOOK: u64 = 64 << 20;
 
@@ -147,7 +147,10 @@ impl Pools {
             .ok_or_else(|| out_of_memory(size))?;
         let kind = self.kinds.of(placement);
         let attempt = |kind| match rounded <= LARGEST_SHARED {
-            true => self.allocate_shared(device, rounded, kind),
+            // Where there is no room for a shared block there may be for this.
+            true => self
+                .allocate_shared(device, rounded, kind)
+                .or_else(|_| self.new_block(device, rounded, kind).map(Backing::Own)),
             false => self.new_block(device, rounded, kind).map(Backing::Own),
         };
         let mut result = attempt(kind);

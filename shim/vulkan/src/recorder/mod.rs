@@ -181,6 +181,11 @@ impl Commands {
         self.buffer
     }
 
+    pub(crate) fn are_for(&self, device: &Arc<Device>, family: usize) -> bool {
+        Arc::ptr_eq(&self.device, device)
+            && self.slot.as_ref().is_some_and(|slot| slot.family == family)
+    }
+
     /// Hands the command buffer over to the queue that it was submitted to.
     pub(crate) fn into_slot(mut self) -> Option<CommandSlot> {
         self.slot.take()

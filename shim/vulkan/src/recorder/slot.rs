@@ -15,7 +15,7 @@ use crate::timestamp::Timestamp;
 
 /// A command buffer with the pool it alone uses, and what its commands name.
 pub(crate) struct CommandSlot {
-    family: usize,
+    pub family: usize,
     pool: vk::CommandPool,
     pub buffer: vk::CommandBuffer,
     kept: Vec<Kept>,
