@@ -3,13 +3,15 @@
 //! The tests run on pumice and on NVIDIA's library alike (`TARGET`); what only
 //! pumice promises lies in the module `on_pumice`.
 
-use std::ffi::{CString, c_void};
+use std::ffi::{CString, c_char, c_void};
 use std::fs;
 use std::path::Path;
 use std::ptr::{null, null_mut};
 
 use abi::NvmlError;
+use abi::cuda::CUuuid;
 use abi::nvml::*;
+use tests::driver::{driver, text_at};
 use tests::nvml::{Nvml, first_device, initialized, nvml, text};
 use tests::process::{in_child, in_fork};
 
@@ -477,6 +479,49 @@ fn the_list_is_whole_although_cuda_sees_less() {
     let whole = in_child(&[("CUDA_VISIBLE_DEVICES", "")], all_uuids).value;
     assert!(whole.starts_with("GPU-"), "{whole}");
     assert_eq!(in_child(&[], all_uuids).value, whole);
+}
+
+/// Programs match the devices of one library against those of the other.
+#[test]
+fn the_driver_api_names_the_devices_alike() {
+    let (nvml, driver) = (initialized(), driver());
+    driver.cuInit(0).unwrap();
+    let (mut ordinals, mut release) = (0, 0);
+    driver.cuDeviceGetCount(&raw mut ordinals).unwrap();
+    assert!(ordinals > 0);
+    for ordinal in 0..ordinals {
+        let mut bytes = CUuuid::default();
+        driver.cuDeviceGetUuid_v2(&raw mut bytes, ordinal).unwrap();
+        let device = by_uuid(nvml, &bytes.to_string()).unwrap();
+        let of_driver = |fill: &dyn Fn(*mut c_char, i32) -> abi::CUresult| {
+            let mut buffer = [0 as c_char; 256];
+            fill(buffer.as_mut_ptr(), 256).unwrap();
+            text_at(buffer.as_ptr())
+        };
+        let called = of_driver(&|buffer, length| driver.cuDeviceGetName(buffer, length, ordinal));
+        assert_eq!(name(nvml, device, 96), Ok(called));
+        let address =
+            of_driver(&|buffer, length| driver.cuDeviceGetPCIBusId(buffer, length, ordinal));
+        assert_eq!(pci(nvml, device).busIdLegacy.to_bytes(), address.as_bytes());
+        let (mut major, mut minor, mut total) = ((0, 0), (0, 0), 0);
+        driver
+            .cuDeviceComputeCapability(&raw mut major.0, &raw mut minor.0, ordinal)
+            .unwrap();
+        nvml.nvmlDeviceGetCudaComputeCapability(device, &raw mut major.1, &raw mut minor.1)
+            .unwrap();
+        assert_eq!((major.0, minor.0), (major.1, minor.1));
+        driver.cuDeviceTotalMem_v2(&raw mut total, ordinal).unwrap();
+        let mut memory = nvmlMemory_t::default();
+        nvml.nvmlDeviceGetMemoryInfo(device, &raw mut memory)
+            .unwrap();
+        // NVIDIA's library counts what the driver keeps for itself.
+        assert!(total as u64 <= memory.total, "{total} {memory:?}");
+    }
+    let mut other = 0;
+    driver.cuDriverGetVersion(&raw mut release).unwrap();
+    nvml.nvmlSystemGetCudaDriverVersion_v2(&raw mut other)
+        .unwrap();
+    assert_eq!(release, other);
 }
 
 mod on_pumice {
