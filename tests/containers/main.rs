@@ -31,3 +31,19 @@ fn trial(name: String, check: impl FnOnce() + Send + 'static) -> Trial {
         Ok(())
     })
 }
+
+/// Shows only the lines in which the two differ: a view has a hundred.
+#[track_caller]
+fn assert_same_lines(expected: &str, actual: &str) {
+    let only_in = |one: &str, other: &str, sign| -> String {
+        let missing = one
+            .lines()
+            .filter(|line| !other.lines().any(|known| known == *line));
+        missing.map(|line| format!("{sign} {line}\n")).collect()
+    };
+    let differences = only_in(expected, actual, '-') + &only_in(actual, expected, '+');
+    assert!(
+        expected == actual,
+        "expected (-) and actual (+) differ:\n{differences}"
+    );
+}

@@ -4,7 +4,7 @@ use libtest_mimic::Trial;
 use tests::container::engine::{Container, Engine, Route, STACKS, Stack};
 use tests::container::image::{Image, SID, TRIXIE};
 
-use crate::trial;
+use crate::{assert_same_lines, trial};
 
 const REFERENCE: Stack = Stack {
     engine: Engine::Podman,
@@ -19,7 +19,7 @@ pub fn trials() -> Vec<Trial> {
             trial(
                 format!("{stack}: the same view in {} as by {REFERENCE}", image.name),
                 move || {
-                    assert_eq!(view(REFERENCE, image), view(stack, image));
+                    assert_same_lines(&view(REFERENCE, image), &view(stack, image));
                 },
             )
         })

@@ -4,7 +4,7 @@ use libtest_mimic::Trial;
 use tests::container::engine::{Container, Engine, Route, Stack};
 use tests::container::image::SID;
 
-use crate::trial;
+use crate::{assert_same_lines, trial};
 
 pub fn trials() -> Vec<Trial> {
     let stacks = [
@@ -29,7 +29,7 @@ pub fn trials() -> Vec<Trial> {
         trial(
             format!("{with}: a container that did not ask is as without pumice"),
             move || {
-                assert_same_view(&view(without), &view(with));
+                assert_same_lines(&view(without), &view(with));
             },
         )
     };
@@ -39,25 +39,4 @@ pub fn trials() -> Vec<Trial> {
 fn view(stack: Stack) -> String {
     let container = Container::new(SID, &["sh", "-c", include_str!("view.sh")]).that_does_not_ask();
     stack.start().run(&container).expect_success().stdout
-}
-
-#[track_caller]
-fn assert_same_view(without: &str, with: &str) {
-    let mut differences = String::new();
-    for line in without
-        .lines()
-        .filter(|line| !with.lines().any(|other| other == *line))
-    {
-        differences += &format!("- {line}\n");
-    }
-    for line in with
-        .lines()
-        .filter(|line| !without.lines().any(|other| other == *line))
-    {
-        differences += &format!("+ {line}\n");
-    }
-    assert_eq!(
-        without, with,
-        "pumice changed the container:\n{differences}"
-    );
 }
