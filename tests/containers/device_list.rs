@@ -18,7 +18,7 @@ struct Program {
 const LLAMA_SERVER: Program = Program {
     name: "llama-server",
     image: SID,
-    command: &["llama-server", "--list-devices"],
+    command: &["llama-server", "--list-devices", "--verbose"],
 };
 const CUDA12: Program = Program {
     name: "CUDA 12 build",

@@ -32,7 +32,8 @@ fn trial(name: String, check: impl FnOnce() + Send + 'static) -> Trial {
     })
 }
 
-/// Shows only the lines in which the two differ: a view has a hundred.
+/// Shows the lines in which the two differ, and the first place where their order does: a view
+/// has a hundred lines.
 #[track_caller]
 fn assert_same_lines(expected: &str, actual: &str) {
     let only_in = |one: &str, other: &str, sign| -> String {
@@ -42,8 +43,12 @@ fn assert_same_lines(expected: &str, actual: &str) {
         missing.map(|line| format!("{sign} {line}\n")).collect()
     };
     let differences = only_in(expected, actual, '-') + &only_in(actual, expected, '+');
+    let first = expected
+        .lines()
+        .zip(actual.lines())
+        .find(|(one, other)| one != other);
     assert!(
         expected == actual,
-        "expected (-) and actual (+) differ:\n{differences}"
+        "expected (-) and actual (+) differ, first in {first:#?}:\n{differences}"
     );
 }

@@ -12,7 +12,7 @@ const builds = {
     cuda12: path.join(extension.getBinsDir().binsDir, "linux-x64-cuda", "fallback"),
     cuda13: path.join(standard.getBinsDir().binsDir, "linux-x64-cuda")
 };
-const mebibytes = (bytes) => `${Math.round(bytes / 2 ** 20)} MiB`;
+const mebibytes = (bytes) => `${Math.floor(bytes / 2 ** 20)} MiB`;
 
 async function devicesOfBuild(build) {
     const addon = require(path.join(builds.cuda13, "llama-addon.node"));
@@ -25,7 +25,7 @@ async function devicesOfBuild(build) {
 
 async function devicesOfChoice() {
     const {getLlama} = await import("node-llama-cpp");
-    const llama = await getLlama({gpu: "cuda", build: "never", logger: (level, message) => process.stderr.write(`${message}\n`)});
+    const llama = await getLlama({gpu: "cuda", build: "never", logLevel: "debug", logger: (level, message) => process.stderr.write(`${message}\n`)});
     const {total, free} = await llama.getVramState();
     return {names: await llama.getGpuDeviceNames(), memory: {total, used: total - free}};
 }
@@ -36,4 +36,5 @@ console.log("Available devices:");
 names.forEach((name, index) =>
     console.log(`  CUDA${index}: ${name} (${mebibytes(memory.total)}, ${mebibytes(memory.total - memory.used)} free)`));
 if (names.length === 0) console.log("  (none)");
-process.exit(0);
+// Messages of ggml arrive by the event loop, and the addon keeps that alive for ever.
+setTimeout(() => process.exit(0), 100);

@@ -43,8 +43,27 @@ impl Image {
                 .arg(&archive)
                 .arg(&reference);
             Output::of(&import, Duration::from_secs(600)).expect_success();
+            self.remove_other_versions(engine, &reference);
         }
         reference
+    }
+
+    /// An image takes gigabytes, and no test will use an earlier version again.
+    fn remove_other_versions(self, engine: &dyn Fn() -> Command, reference: &str) {
+        let mut list = engine();
+        list.args([
+            "images",
+            "--format={{.Repository}}:{{.Tag}}",
+            &format!("localhost/pumice/{}", self.name),
+        ]);
+        let listed = Output::of(&list, Duration::from_secs(60))
+            .expect_success()
+            .stdout;
+        for other in listed.lines().filter(|line| *line != reference) {
+            let mut remove = engine();
+            remove.args(["rmi", other]);
+            Output::of(&remove, Duration::from_secs(120)).expect_success();
+        }
     }
 
     fn archive(self) -> PathBuf {
