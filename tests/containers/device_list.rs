@@ -18,7 +18,7 @@ struct Program {
 const LLAMA_SERVER: Program = Program {
     name: "llama-server",
     image: SID,
-    command: &["llama-server", "--list-devices", "--verbose"],
+    command: &["llama-server", "--verbose", "--list-devices"],
 };
 const CUDA12: Program = Program {
     name: "CUDA 12 build",

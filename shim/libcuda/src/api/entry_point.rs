@@ -5,6 +5,7 @@ use std::ffi::{CStr, c_void};
 use abi::cuda::{CUdriverProcAddressQueryResult as QueryResult, CUuuid};
 use abi::{CUerror, CUresult, Out};
 
+use crate::api::version::explain_later_runtime;
 use crate::core::{entry_point, export_table};
 use crate::exports::DefaultStream;
 use crate::handles::In;
@@ -29,6 +30,7 @@ pub fn cuGetProcAddress_v2(
     };
     // CUDA_ERROR_INVALID_VALUE if version is not one.
     let version = u32::try_from(version).map_err(|_| CUerror::INVALID_VALUE)?;
+    explain_later_runtime(version);
     let found = entry_point::find(&symbol.to_string_lossy(), version, stream);
     if let Some(status) = status {
         status.write(found.status);
