@@ -11,7 +11,7 @@ use abi::{CUerror, trace};
 use crate::core::attributes::Traits;
 use crate::core::context::{Context, Resources};
 use crate::core::memory::AddressMap;
-use crate::core::visible_devices;
+use crate::core::{self_test, visible_devices};
 use crate::error::cuda_error;
 use crate::process;
 
@@ -56,15 +56,28 @@ impl Device {
     /// # Errors
     /// The status of a device that cannot be opened.
     pub fn open(&self) -> Result<Arc<vulkan::Device>, CUerror> {
+        self.try_open().map_err(|error| cuda_error(&error))
+    }
+
+    fn try_open(&self) -> Result<Arc<vulkan::Device>, vulkan::Error> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(device) = &*opened {
             return Ok(device.clone());
         }
-        let device = vulkan::Device::open(&self.physical).map_err(|error| cuda_error(&error))?;
+        let device = vulkan::Device::open(&self.physical)?;
         // Vulkan drivers tear themselves down in exit handlers; ours comes first.
         process::finish_before_exit_handlers_so_far();
         *opened = Some(device.clone());
         Ok(device)
+    }
+
+    /// Whether the device computes what it should; the log says what it did not.
+    fn passes_self_test(&self) -> bool {
+        let result = self_test::pass(&self.physical, || self.try_open());
+        if let Err(error) = &result {
+            trace::log(format_args!("{error}: the device is not used"));
+        }
+        result.is_ok()
     }
 
     /// The device's primary context, whose handle never changes.
@@ -237,12 +250,18 @@ impl Devices {
         if visible.is_empty() {
             return Err(no_device(identities.len(), variable.as_deref()));
         }
-        let devices = visible.iter().zip(0..).map(|(&index, ordinal)| {
+        let devices = visible.iter().map(|&index| {
             let identity = identities[index].clone();
-            let physical = suitable[identity.index].clone();
-            Device::new(ordinal, physical, identity)
+            Device::new(suitable[identity.index].clone(), identity)
         });
-        Ok(Self(devices.collect()))
+        let mut devices = devices.filter(Device::passes_self_test).collect::<Vec<_>>();
+        for (device, ordinal) in devices.iter_mut().zip(0..) {
+            device.ordinal = ordinal;
+        }
+        if devices.is_empty() {
+            return Err(no_device(0, None));
+        }
+        Ok(Self(devices))
     }
 
     /// The device of an ordinal.
@@ -265,7 +284,7 @@ impl Devices {
 }
 
 impl Device {
-    fn new(ordinal: CUdevice, physical: vulkan::PhysicalDevice, identity: Identity) -> Self {
+    fn new(physical: vulkan::PhysicalDevice, identity: Identity) -> Self {
         let limits = physical.limits();
         let traits = Traits {
             persona: Persona::of_process(),
@@ -276,7 +295,7 @@ impl Device {
             imports_host_memory: physical.features().external_memory_host,
         };
         Self {
-            ordinal,
+            ordinal: 0,
             traits,
             physical,
             opened: Mutex::default(),

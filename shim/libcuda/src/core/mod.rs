@@ -2,6 +2,7 @@
 //! inward.
 
 pub mod attributes;
+pub mod cache;
 pub mod callback;
 pub mod context;
 pub mod copy;
@@ -20,6 +21,7 @@ pub mod memory;
 pub mod module;
 pub mod occupancy;
 pub mod pointer_attributes;
+pub mod self_test;
 pub mod staging;
 pub mod storage;
 pub mod stream;
