@@ -94,7 +94,6 @@ pub fn cuFuncLoad(_function: Arc<Function>) -> CUresult {
     Ok(())
 }
 
-#[allow(clippy::too_many_arguments, reason = "the manual's arguments")]
 pub fn cuLaunchKernel(
     function: Arc<Function>,
     grid_x: u32,
@@ -136,7 +135,6 @@ pub fn cuLaunchKernelEx(
     launch.run(&function, &stream)
 }
 
-#[allow(clippy::too_many_arguments, reason = "the manual's arguments")]
 pub fn cuLaunchCooperativeKernel(
     _function: Arc<Function>,
     _grid_x: u32,

@@ -5,6 +5,11 @@
 //! test, and calls `core`. Nothing in these files holds state.
 
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::too_many_arguments,
+    reason = "arguments are the manual's, in the form in which they were converted"
+)]
 #![allow(non_snake_case, reason = "the functions bear the entry points' names")]
 
 pub mod context;

@@ -111,7 +111,9 @@ pub fn cuStreamDestroy_v2(stream: CUstream) -> CUresult {
     }
     STREAMS.remove(stream.0);
     // The stream's work is finished by the device after the handle is gone.
-    known.flush().map(|_| ())
+    let end = known.flush()?;
+    known.resources()?.let_depart(known.clone(), end);
+    Ok(())
 }
 
 pub fn cuStreamIsCapturing(_stream: Arc<Stream>, status: Out<CUstreamCaptureStatus>) -> CUresult {

@@ -1,9 +1,11 @@
 //! Driver API manual, "Unified Addressing".
 
+use std::sync::atomic::Ordering;
+
 use abi::cuda::*;
 use abi::{CUerror, CUresult};
 
-use crate::core::{context, memory, pointer_attributes};
+use crate::core::{context, host_memory, memory, pointer_attributes};
 use crate::handles::{HostPtr, InArray};
 
 pub fn cuPointerGetAttribute(
@@ -56,9 +58,11 @@ pub fn cuPointerSetAttribute(
 ) -> CUresult {
     // CUDA_ERROR_INVALID_VALUE unless the attribute can be set on the address.
     let device = context::current()?.device();
-    let known = memory::find(device, address).is_some();
-    if value.is_null() || attribute != CUpointer_attribute::SYNC_MEMOPS || !known {
+    let found = memory::find(device, address).ok_or(CUerror::INVALID_VALUE)?;
+    if attribute != CUpointer_attribute::SYNC_MEMOPS {
         return Err(CUerror::INVALID_VALUE);
     }
+    let flag = u32::from_ne_bytes(host_memory::head(value)?) != 0;
+    found.block.sync_memops.store(flag, Ordering::Relaxed);
     Ok(())
 }

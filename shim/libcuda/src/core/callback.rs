@@ -9,10 +9,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use abi::cuda::CUstream;
-use abi::{CUerror, CUresult};
+use abi::{CUerror, CUresult, trace};
 
 use crate::core::context::Resources;
-use crate::core::stream::Point;
+use crate::core::stream::{Line, Point};
 use crate::handles::HostPtr;
 
 type Function = Box<dyn FnOnce(CUresult) + Send>;
@@ -44,7 +44,7 @@ pub fn of_host(function: unsafe extern "C" fn(*mut c_void), user_data: HostPtr) 
 /// The callbacks of one stream.
 pub struct Callbacks {
     /// Reaches `n` when the `n`th callback has returned.
-    timeline: Arc<vulkan::Timeline>,
+    line: Arc<Line>,
     enqueued: AtomicU64,
     tasks: Mutex<Option<Sender<Task>>>,
 }
@@ -52,7 +52,7 @@ pub struct Callbacks {
 impl Callbacks {
     pub fn new(device: &Arc<vulkan::Device>) -> Result<Self, vulkan::Error> {
         Ok(Self {
-            timeline: device.timeline(0)?,
+            line: Line::new(device)?,
             enqueued: AtomicU64::new(0),
             tasks: Mutex::default(),
         })
@@ -77,15 +77,15 @@ impl Callbacks {
         let sender = tasks.get_or_insert_with(|| self.start());
         // The thread ends only when this sender is dropped.
         let _ = sender.send(task);
-        Point::new(self.timeline.clone(), value)
+        Point::new(self.line.clone(), value)
     }
 
     fn start(&self) -> Sender<Task> {
         let (sender, receiver) = channel();
-        let timeline = self.timeline.clone();
+        let line = self.line.clone();
         let name = std::thread::Builder::new().name("pumice-callback".into());
-        if let Err(error) = name.spawn(move || run(&receiver, &timeline)) {
-            abi::trace::log(format_args!(
+        if let Err(error) = name.spawn(move || run(&receiver, &line)) {
+            trace::log(format_args!(
                 "cannot start the thread of a stream's callbacks: {error}"
             ));
         }
@@ -93,16 +93,20 @@ impl Callbacks {
     }
 }
 
-fn run(tasks: &Receiver<Task>, timeline: &vulkan::Timeline) {
+fn run(tasks: &Receiver<Task>, line: &Line) {
     for task in tasks {
-        let reached = match task.resources.upgrade() {
-            Some(resources) => task.before.wait(&resources),
+        let resources = task.resources.upgrade();
+        let reached = match &resources {
+            Some(resources) => task.before.wait(resources),
             None => Err(CUerror::CONTEXT_IS_DESTROYED),
         };
         (task.function)(reached);
-        if let Err(error) = timeline.signal(task.value) {
-            abi::trace::log(format_args!("a stream stays behind its callback: {error}"));
+        if let Err(error) = line.signal(task.value) {
+            trace::log(format_args!("a stream stays behind its callback: {error}"));
             return;
+        }
+        if let Some(resources) = resources {
+            resources.release_held();
         }
     }
 }

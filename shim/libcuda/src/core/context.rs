@@ -19,7 +19,7 @@ use crate::core::memory;
 use crate::core::module::Module;
 use crate::core::staging::Staging;
 use crate::core::storage::Storage;
-use crate::core::stream::{self, Stream};
+use crate::core::stream::{self, Point, Stream};
 use crate::handles::{CONTEXTS, EVENTS, FUNCTIONS, MODULES, STREAMS};
 
 /// `CU_CTX_*` flags that a context may have.
@@ -50,6 +50,8 @@ pub struct Resources {
     fault: AtomicU32,
     legacy: Mutex<Option<Arc<Stream>>>,
     streams: Mutex<Vec<Weak<Stream>>>,
+    /// Streams that were destroyed before their work was done.
+    departing: Mutex<Vec<(Arc<Stream>, Point)>>,
     modules: Mutex<Vec<Arc<Module>>>,
 }
 
@@ -227,6 +229,7 @@ impl Resources {
             fault: AtomicU32::new(0),
             legacy: Mutex::default(),
             streams: Mutex::default(),
+            departing: Mutex::default(),
             modules: Mutex::default(),
         });
         let legacy = Stream::create(&resources, stream::Kind::Legacy, 0)?;
@@ -253,10 +256,30 @@ impl Resources {
         streams.push(Arc::downgrade(stream));
     }
 
-    /// Every stream of the context.
+    /// Keeps a destroyed stream until its work is done.
+    pub fn let_depart(&self, stream: Arc<Stream>, end: Point) {
+        let mut departing = self
+            .departing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        departing.retain(|(_, end)| !end.is_reached(self).unwrap_or(true));
+        departing.push((stream, end));
+    }
+
+    /// Every stream of the context, also destroyed ones that have work left.
     pub fn streams(&self) -> Vec<Arc<Stream>> {
         let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         streams.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Submits the batches of all streams that waited for a host function.
+    pub fn release_held(&self) {
+        // A batch that is released may be what another stream's waits for.
+        while self
+            .streams()
+            .iter()
+            .any(|stream| stream.release(self) == Ok(true))
+        {}
     }
 
     /// Makes a module known to the context, which unloads it when it goes.
@@ -304,6 +327,10 @@ impl Resources {
 
     /// Frees what is left when the context goes.
     fn release(&self) {
+        self.departing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
         STREAMS.retain(|stream| !stream.is_of(self));
         EVENTS.retain(|event| !event.is_of(self));
         *self.legacy.lock().unwrap_or_else(PoisonError::into_inner) = None;

@@ -16,6 +16,9 @@ use crate::handles::FUNCTIONS;
 /// occupancy is planned with where the kernel declares no limit.
 const NOMINAL_REGISTERS: u32 = 32;
 
+/// `max_dynamic_shared` before the program sets it.
+const UNSET: i32 = -1;
+
 /// A kernel of a module.
 pub struct Function {
     handle: usize,
@@ -34,7 +37,7 @@ impl Function {
             // A PTX identifier holds no NUL.
             name: CString::new(entry.name.as_str()).unwrap_or_default(),
             entry,
-            max_dynamic_shared: AtomicI32::new(0),
+            max_dynamic_shared: AtomicI32::new(UNSET),
             carveout: AtomicI32::new(-1),
         })
     }
@@ -85,11 +88,13 @@ impl Function {
     /// # Errors
     /// As [`Self::module`].
     pub fn max_dynamic_shared(&self) -> Result<u64, CUerror> {
+        let set = self.max_dynamic_shared.load(Ordering::Relaxed);
+        if set != UNSET {
+            return Ok(u64::from(set.unsigned_abs()));
+        }
         let traits = self.module()?.resources()?.device.traits();
-        let raised = self.max_dynamic_shared.load(Ordering::Relaxed);
-        let default =
-            i64::from(traits.shared_memory_per_block()) - self.shared_bytes().cast_signed();
-        Ok(i64::from(raised).max(default).max(0).unsigned_abs())
+        let most = u64::from(traits.shared_memory_per_block().unsigned_abs());
+        Ok(most.saturating_sub(self.shared_bytes()))
     }
 
     /// Registers of a thread, as far as they are known without compiling.

@@ -32,15 +32,34 @@ pub fn head<const N: usize>(image: HostPtr) -> Result<[u8; N], CUerror> {
 /// `len` bytes of an image that the program hands to be loaded.
 ///
 /// # Errors
-/// `INVALID_VALUE` if the pointer is null.
+/// `INVALID_VALUE` if the pointer is null; `INVALID_IMAGE` if there is no memory.
 pub fn bytes<'a>(image: HostPtr, len: usize) -> Result<&'a [u8], CUerror> {
     if image.is_null() {
         return Err(CUerror::INVALID_VALUE);
+    }
+    if !is_mapped(image, len) {
+        return Err(CUerror::INVALID_IMAGE);
     }
     // SAFETY: the entry points that load images document that the program hands a
     // complete one, whose own header says how long it is; the borrow is dropped
     // before the call returns unless the program promised to preserve the image.
     Ok(unsafe { std::slice::from_raw_parts(image.0.cast(), len) })
+}
+
+/// Whether every page of a range exists: a corrupt image may point anywhere.
+fn is_mapped(start: HostPtr, len: usize) -> bool {
+    const PAGE: usize = 4096;
+    const STEP: usize = 4096 * PAGE;
+    let first = start.0 as usize / PAGE * PAGE;
+    let Some(end) = (start.0 as usize).checked_add(len.max(1)) else {
+        return false;
+    };
+    let mut residency = [0_u8; STEP / PAGE];
+    (first..end).step_by(STEP).all(|address| {
+        let len = STEP.min(end - address);
+        // SAFETY: mincore reads no memory of the range, and writes a byte a page.
+        unsafe { libc::mincore(address as *mut _, len, residency.as_mut_ptr()) == 0 }
+    })
 }
 
 /// A NUL-terminated text that the program hands to be loaded.
@@ -51,6 +70,7 @@ pub fn text<'a>(image: HostPtr) -> Result<&'a str, CUerror> {
     if image.is_null() {
         return Err(CUerror::INVALID_VALUE);
     }
+    bytes(image, 1)?;
     // SAFETY: an image that is not binary is documented to be NUL-terminated text.
     let text = unsafe { std::ffi::CStr::from_ptr(image.0.cast()) };
     text.to_str().map_err(|_| CUerror::INVALID_PTX)
@@ -58,10 +78,9 @@ pub fn text<'a>(image: HostPtr) -> Result<&'a str, CUerror> {
 
 /// The entries of an array of pointers that ends with null.
 pub fn null_terminated(array: HostPtr) -> Vec<HostPtr> {
-    let pointers = (0..).map(|index| {
-        // SAFETY: the list in a fat binary's wrapper ends with null, and nothing
-        // behind that is read.
-        HostPtr(unsafe { array.0.cast::<*mut std::ffi::c_void>().add(index).read() })
+    let pointers = (0..).map_while(|index| {
+        let entry = head(offset(array, index * size_of::<usize>() as u64)).ok()?;
+        Some(HostPtr(usize::from_ne_bytes(entry) as *mut _))
     });
     pointers.take_while(|pointer| !pointer.is_null()).collect()
 }

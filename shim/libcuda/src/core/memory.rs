@@ -6,7 +6,7 @@
 //! registered.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use abi::CUerror;
@@ -38,6 +38,9 @@ pub struct Block {
     pub id: u64,
     /// The size that the program asked for, in bytes.
     pub size: u64,
+    /// `CU_POINTER_ATTRIBUTE_SYNC_MEMOPS`: copies of this memory are synchronous,
+    /// which those that matter to peers are here anyway.
+    pub sync_memops: AtomicBool,
     /// Where the memory lies for the host, if it is the program's to use there.
     pub host: Option<HostPtr>,
     /// How far the program's memory begins behind the allocation's start.
@@ -223,6 +226,7 @@ fn publish(
         context,
         device,
         id,
+        sync_memops: AtomicBool::new(false),
         size,
         host,
         offset,

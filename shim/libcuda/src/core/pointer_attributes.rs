@@ -1,5 +1,7 @@
 //! What `cuPointerGetAttribute` answers about an address.
 
+use std::sync::atomic::Ordering;
+
 use abi::cuda::{CUmemorytype, CUpointer_attribute as Attribute};
 
 use crate::core::host_memory;
@@ -39,7 +41,8 @@ pub fn of(found: &Located, attribute: Attribute) -> Option<Value> {
         Attribute::MEMORY_TYPE => Value::Word(memory.0),
         Attribute::DEVICE_POINTER => Value::Long(device_address + found.offset),
         Attribute::HOST_POINTER => Value::Long(block.host?.address() + found.offset),
-        Attribute::SYNC_MEMOPS | Attribute::IS_GPU_DIRECT_RDMA_CAPABLE => Value::Flag(false),
+        Attribute::SYNC_MEMOPS => Value::Flag(block.sync_memops.load(Ordering::Relaxed)),
+        Attribute::IS_GPU_DIRECT_RDMA_CAPABLE => Value::Flag(false),
         Attribute::BUFFER_ID => Value::Long(block.id),
         Attribute::IS_MANAGED | Attribute::IS_LEGACY_CUDA_IPC_CAPABLE => Value::Flag(false),
         Attribute::DEVICE_ORDINAL => Value::Word(block.device.ordinal().cast_unsigned()),

@@ -6,8 +6,12 @@
 //! batch is done. Between two operations of one stream stands a full memory
 //! barrier, because kernels reach memory by raw pointers and hide what they touch;
 //! between streams there is none but what events and the default streams ask for.
+//!
+//! A batch that waits for something no queue has been given yet (a host function,
+//! or work behind one) is held here until it has: a queue that got it would stand
+//! still, and with it every other stream on that queue.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -37,16 +41,44 @@ pub enum Kind {
     NonBlocking,
 }
 
-/// A moment in a stream: the timeline has reached it when it is at `value`.
+/// A timeline, and how far its signals are on their way: what is launched comes
+/// without anybody's doing.
+pub struct Line {
+    timeline: Arc<vulkan::Timeline>,
+    launched: AtomicU64,
+}
+
+impl Line {
+    pub fn new(device: &Arc<vulkan::Device>) -> Result<Arc<Self>, vulkan::Error> {
+        Ok(Arc::new(Self {
+            timeline: device.timeline(0)?,
+            launched: AtomicU64::new(0),
+        }))
+    }
+
+    /// Moves the timeline from the host.
+    pub fn signal(&self, value: u64) -> Result<(), vulkan::Error> {
+        self.timeline.signal(value)?;
+        self.launched.store(value, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// A moment in a stream: its timeline has reached it when it is at `value`.
 #[derive(Clone)]
 pub struct Point {
-    timeline: Arc<vulkan::Timeline>,
+    line: Arc<Line>,
     value: u64,
 }
 
 impl Point {
-    pub fn new(timeline: Arc<vulkan::Timeline>, value: u64) -> Self {
-        Self { timeline, value }
+    pub fn new(line: Arc<Line>, value: u64) -> Self {
+        Self { line, value }
+    }
+
+    /// Whether a queue may wait for this point.
+    fn is_launched(&self) -> bool {
+        self.line.launched.load(Ordering::Acquire) >= self.value
     }
 
     /// Whether the work before this point is done.
@@ -54,11 +86,8 @@ impl Point {
     /// # Errors
     /// The status of a device that failed.
     pub fn is_reached(&self, resources: &Resources) -> Result<bool, CUerror> {
-        let value = self
-            .timeline
-            .value()
-            .map_err(|e| resources.note_failure(cuda_error(&e)))?;
-        Ok(value >= self.value)
+        let value = self.line.timeline.value();
+        Ok(value.map_err(|error| resources.note_failure(cuda_error(&error)))? >= self.value)
     }
 
     /// Waits until the work before this point is done.
@@ -66,7 +95,7 @@ impl Point {
     /// # Errors
     /// The status of a device that failed.
     pub fn wait(&self, resources: &Resources) -> CUresult {
-        let reached = self.timeline.wait(self.value, None);
+        let reached = self.line.timeline.wait(self.value, None);
         reached
             .map(|_| ())
             .map_err(|error| resources.note_failure(cuda_error(&error)))
@@ -81,17 +110,19 @@ pub struct Stream {
     priority: i32,
     resources: Weak<Resources>,
     queue: vulkan::Queue,
-    timeline: Arc<vulkan::Timeline>,
+    line: Arc<Line>,
     callbacks: Callbacks,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// The commands recorded since the last submission.
+    /// The commands recorded since the last batch was closed.
     batch: Option<Batch>,
-    /// The value that the last submitted batch signals.
-    submitted: u64,
+    /// Closed batches that wait for something that is not launched.
+    held: VecDeque<Closed>,
+    /// The value that the last closed batch signals.
+    closed: u64,
     /// What the next batch has to wait for.
     waits: Vec<Point>,
     /// The value of the legacy stream that a blocking stream waits for already.
@@ -101,6 +132,13 @@ struct State {
 struct Batch {
     recorder: vulkan::Recorder,
     operations: u32,
+    waits: Vec<Point>,
+}
+
+struct Closed {
+    commands: vulkan::Commands,
+    waits: Vec<Point>,
+    value: u64,
 }
 
 impl Stream {
@@ -115,7 +153,7 @@ impl Stream {
     ) -> Result<Arc<Self>, CUerror> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let vulkan = &resources.vulkan;
-        let timeline = vulkan.timeline(0).map_err(|error| cuda_error(&error))?;
+        let line = Line::new(vulkan).map_err(|error| cuda_error(&error))?;
         let callbacks = Callbacks::new(vulkan).map_err(|error| cuda_error(&error))?;
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let stream = STREAMS.insert_with(|handle| Self {
@@ -125,7 +163,7 @@ impl Stream {
             priority,
             resources: Arc::downgrade(resources),
             queue: queue_of(vulkan, id),
-            timeline,
+            line,
             callbacks,
             state: Mutex::default(),
         });
@@ -200,13 +238,13 @@ impl Stream {
         let resources = self.resources()?;
         self.order_with_default_streams(&resources)?;
         let mut state = self.lock();
-        self.apply_waits(&resources, &mut state)?;
+        self.begin(&resources, &mut state)?;
         let batch = self.open_batch(&resources, &mut state)?;
         batch.recorder.barrier();
         operation(&mut batch.recorder).map_err(|e| resources.note_failure(cuda_error(&e)))?;
         batch.operations += 1;
-        let point = Point::new(self.timeline.clone(), state.submitted + 1);
-        self.submit_if_due(&resources, &mut state)?;
+        let point = Point::new(self.line.clone(), state.closed + 1);
+        self.close_if_due(&resources, &mut state)?;
         Ok(point)
     }
 
@@ -218,30 +256,22 @@ impl Stream {
         let resources = self.resources()?;
         self.order_with_default_streams(&resources)?;
         let mut state = self.lock();
-        if !state.waits.is_empty() {
-            self.apply_waits(&resources, &mut state)?;
-            self.open_batch(&resources, &mut state)?;
-        }
+        self.begin(&resources, &mut state)?;
         let open = u64::from(state.batch.is_some());
-        Ok(Point::new(self.timeline.clone(), state.submitted + open))
+        Ok(Point::new(self.line.clone(), state.closed + open))
     }
 
-    /// Submits what is recorded; the stream's work so far is done at the point
-    /// returned.
+    /// Closes what is recorded and submits it as soon as it can be; the stream's
+    /// work so far is done at the point returned.
     ///
     /// # Errors
     /// The status of a device that failed.
     pub fn flush(&self) -> Result<Point, CUerror> {
         let resources = self.resources()?;
         let mut state = self.lock();
-        if !state.waits.is_empty() {
-            // What the stream waits for is part of its work: it goes into a batch
-            // of its own, empty if need be.
-            self.apply_waits(&resources, &mut state)?;
-            self.open_batch(&resources, &mut state)?;
-        }
-        self.submit(&resources, &mut state)?;
-        Ok(Point::new(self.timeline.clone(), state.submitted))
+        self.begin(&resources, &mut state)?;
+        self.close(&resources, &mut state)?;
+        Ok(Point::new(self.line.clone(), state.closed))
     }
 
     /// Submits what is recorded, if anything is.
@@ -249,11 +279,24 @@ impl Stream {
     /// # Errors
     /// The status of a device that failed.
     pub fn flush_recorded(&self) -> CUresult {
-        if self.lock().batch.is_some() {
+        let recorded = self.lock().batch.is_some();
+        if recorded {
             self.flush().map(|_| ())
         } else {
             Ok(())
         }
+    }
+
+    /// Submits batches that were held, as far as what they wait for is launched;
+    /// says whether there were any.
+    ///
+    /// # Errors
+    /// The status of a device that failed.
+    pub fn release(&self, resources: &Resources) -> Result<bool, CUerror> {
+        let mut state = self.lock();
+        let before = state.held.len();
+        self.submit_launched(resources, &mut state)?;
+        Ok(state.held.len() < before)
     }
 
     /// Waits until the stream's work is done.
@@ -262,7 +305,7 @@ impl Stream {
     /// The status of a device that failed.
     pub fn synchronize(&self) -> CUresult {
         let resources = self.resources()?;
-        self.order_with_default_streams(&resources)?;
+        self.join_blocking_streams(&resources)?;
         self.flush()?.wait(&resources)
     }
 
@@ -272,7 +315,7 @@ impl Stream {
     /// The status of a device that failed.
     pub fn is_idle(&self) -> Result<bool, CUerror> {
         let resources = self.resources()?;
-        self.order_with_default_streams(&resources)?;
+        self.join_blocking_streams(&resources)?;
         self.flush()?.is_reached(&resources)
     }
 
@@ -300,41 +343,42 @@ impl Stream {
     /// The legacy default stream waits for the blocking streams, and they for it
     /// (driver API manual, "Stream synchronization behavior").
     fn order_with_default_streams(&self, resources: &Arc<Resources>) -> CUresult {
-        match self.kind {
-            Kind::NonBlocking => Ok(()),
-            Kind::Legacy => {
-                let streams = resources.streams();
-                let blocking = streams
-                    .iter()
-                    .filter(|stream| matches!(stream.kind, Kind::Blocking | Kind::PerThread));
-                for stream in blocking {
-                    if let Some(point) = stream.unfinished(resources)? {
-                        self.wait_for(point);
-                    }
-                }
-                Ok(())
-            }
-            Kind::Blocking | Kind::PerThread => {
-                let Some(point) = resources.legacy()?.unfinished(resources)? else {
-                    return Ok(());
-                };
-                let mut state = self.lock();
-                if state.ordered_after_legacy < point.value {
-                    state.ordered_after_legacy = point.value;
-                    state.waits.push(point);
-                }
-                Ok(())
+        if !matches!(self.kind, Kind::Blocking | Kind::PerThread) {
+            return self.join_blocking_streams(resources);
+        }
+        let Some(point) = resources.legacy()?.unfinished(resources)? else {
+            return Ok(());
+        };
+        let mut state = self.lock();
+        if state.ordered_after_legacy < point.value {
+            state.ordered_after_legacy = point.value;
+            state.waits.push(point);
+        }
+        Ok(())
+    }
+
+    fn join_blocking_streams(&self, resources: &Arc<Resources>) -> CUresult {
+        if self.kind != Kind::Legacy {
+            return Ok(());
+        }
+        let streams = resources.streams();
+        let blocking =
+            |stream: &&Arc<Self>| matches!(stream.kind, Kind::Blocking | Kind::PerThread);
+        for stream in streams.iter().filter(blocking) {
+            if let Some(point) = stream.unfinished(resources)? {
+                self.wait_for(point);
             }
         }
+        Ok(())
     }
 
     /// Where the stream's work ends, if any of it is left.
     fn unfinished(&self, resources: &Resources) -> Result<Option<Point>, CUerror> {
-        let idle = {
+        let untouched = {
             let state = self.lock();
-            state.batch.is_none() && state.waits.is_empty() && state.submitted == 0
+            state.batch.is_none() && state.waits.is_empty() && state.closed == 0
         };
-        if idle {
+        if untouched {
             return Ok(None);
         }
         let point = self.flush()?;
@@ -345,15 +389,14 @@ impl Stream {
         })
     }
 
-    /// What is recorded already must not wait for what was asked for later.
-    fn apply_waits(&self, resources: &Resources, state: &mut State) -> CUresult {
+    /// Begins a batch for what was asked to be waited for: what is recorded already
+    /// must not wait for it.
+    fn begin(&self, resources: &Resources, state: &mut State) -> CUresult {
         if state.waits.is_empty() {
             return Ok(());
         }
-        let waits = std::mem::take(&mut state.waits);
-        let result = self.submit(resources, state);
-        state.waits = waits;
-        result
+        self.close(resources, state)?;
+        self.open_batch(resources, state).map(|_| ())
     }
 
     fn open_batch<'a>(
@@ -364,39 +407,60 @@ impl Stream {
         if state.batch.is_none() {
             let recorder = self.queue.recorder();
             let recorder = recorder.map_err(|e| resources.note_failure(cuda_error(&e)))?;
+            let waits = std::mem::take(&mut state.waits);
             state.batch = Some(Batch {
                 recorder,
                 operations: 0,
+                waits,
             });
         }
         state.batch.as_mut().ok_or(CUerror::UNKNOWN)
     }
 
-    fn submit_if_due(&self, resources: &Resources, state: &mut State) -> CUresult {
+    fn close_if_due(&self, resources: &Resources, state: &mut State) -> CUresult {
         let operations = state.batch.as_ref().map_or(0, |batch| batch.operations);
-        let last = Point::new(self.timeline.clone(), state.submitted);
+        let last = Point::new(self.line.clone(), state.closed);
         if operations >= BATCH_OPERATIONS || last.is_reached(resources)? {
-            return self.submit(resources, state);
+            return self.close(resources, state);
         }
         resources.device.submit_soon(&self.resources);
         Ok(())
     }
 
-    fn submit(&self, resources: &Resources, state: &mut State) -> CUresult {
+    fn close(&self, resources: &Resources, state: &mut State) -> CUresult {
         let Some(batch) = state.batch.take() else {
             return Ok(());
         };
-        let waits = std::mem::take(&mut state.waits);
-        let waits = waits
-            .iter()
-            .map(|p| (&p.timeline, p.value))
-            .collect::<Vec<_>>();
-        let value = state.submitted + 1;
         let commands = batch.recorder.finish();
-        commands
-            .and_then(|commands| self.queue.submit(commands, &waits, (&self.timeline, value)))
-            .map_err(|error| resources.note_failure(cuda_error(&error)))?;
-        state.submitted = value;
+        let commands = commands.map_err(|error| resources.note_failure(cuda_error(&error)))?;
+        state.closed += 1;
+        state.held.push_back(Closed {
+            commands,
+            waits: batch.waits,
+            value: state.closed,
+        });
+        self.submit_launched(resources, state)
+    }
+
+    fn submit_launched(&self, resources: &Resources, state: &mut State) -> CUresult {
+        while state
+            .held
+            .front()
+            .is_some_and(|batch| batch.waits.iter().all(Point::is_launched))
+        {
+            let Some(batch) = state.held.pop_front() else {
+                break;
+            };
+            let waits = batch
+                .waits
+                .iter()
+                .map(|point| (&point.line.timeline, point.value));
+            let waits = waits.collect::<Vec<_>>();
+            self.queue
+                .submit(batch.commands, &waits, (&self.line.timeline, batch.value))
+                .map_err(|error| resources.note_failure(cuda_error(&error)))?;
+            self.line.launched.store(batch.value, Ordering::Release);
+        }
         Ok(())
     }
 
