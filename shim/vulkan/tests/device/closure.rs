@@ -46,32 +46,41 @@ fn is_c_library(name: &str) -> bool {
     C_LIBRARY.iter().any(|family| name.starts_with(family))
 }
 
-/// The `Name:` fields under a heading of `readelf -V`.
-fn versions(file: &Path, section: &str, of: impl Fn(&str) -> bool) -> Vec<String> {
-    let output = Command::new("readelf")
-        .arg("-VW")
-        .arg(file)
-        .output()
-        .expect("readelf runs");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let mut names = Vec::new();
-    let (mut inside, mut wanted) = (false, true);
-    for line in text.lines() {
-        if line.starts_with("Version ") {
-            inside = line.starts_with(section);
+/// What `objdump -p` says of a library.
+#[derive(Default)]
+struct Dynamic {
+    needed: Vec<String>,
+    defines: Vec<String>,
+    /// Versions needed of the C library's family.
+    needs: Vec<String>,
+}
+
+impl Dynamic {
+    fn of(file: &Path) -> Dynamic {
+        let output = Command::new("objdump")
+            .arg("-p")
+            .arg(file)
+            .output()
+            .expect("objdump runs");
+        let mut dynamic = Dynamic::default();
+        let (mut section, mut from) = (String::new(), String::new());
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            let words: Vec<_> = line.split_whitespace().collect();
+            match words[..] {
+                ["NEEDED", name] => dynamic.needed.push(name.to_owned()),
+                ["Version", kind] => section = kind.to_owned(),
+                ["required", "from", name] => from = name.trim_end_matches(':').to_owned(),
+                [_, flags, _, name] if section == "definitions:" && flags != "0x01" => {
+                    dynamic.defines.push(name.to_owned());
+                }
+                [_, _, _, name] if section == "References:" && is_c_library(&from) => {
+                    dynamic.needs.push(name.to_owned());
+                }
+                _ => {}
+            }
         }
-        if let Some(file) = line.split("File: ").nth(1) {
-            wanted = of(file.split_whitespace().next().unwrap_or(""));
-        }
-        if let Some(name) = line
-            .split("Name: ")
-            .nth(1)
-            .filter(|_| inside && wanted && !line.contains("BASE"))
-        {
-            names.push(name.split_whitespace().next().unwrap_or("").to_owned());
-        }
+        dynamic
     }
-    names
 }
 
 /// lavapipe's library: what the system's own driver manifest names.
@@ -128,9 +137,8 @@ fn lay_out(root: &Path) -> Value {
         .into_iter()
         .map(|(name, path)| {
             place(&path, &directory.join(&name));
-            json!({ "file": name, "soname": name,
-                    "needs": versions(&path, "Version needs", is_c_library),
-                    "defines": versions(&path, "Version definition", |_| true) })
+            let Dynamic { needs, defines, .. } = Dynamic::of(&path);
+            json!({ "file": name, "soname": name, "needs": needs, "defines": defines })
         })
         .collect();
     let manifest = json!({ "version": 1, "driver": "lvp", "kind": "software", "icd": icd_name,
@@ -145,15 +153,12 @@ fn write_manifest(root: &Path, manifest: &Value) {
 
 /// Leaves first: every library after those that it depends on.
 fn sorted(libraries: Vec<(String, PathBuf)>) -> Vec<(String, PathBuf)> {
-    let needed = |(_, path): &(String, PathBuf)| {
-        dependencies(path)
-            .into_iter()
-            .map(|(name, _)| name)
-            .collect()
-    };
-    let mut waiting: Vec<(_, Vec<String>)> = libraries
+    let mut waiting: Vec<_> = libraries
         .into_iter()
-        .map(|it| (it.clone(), needed(&it)))
+        .map(|(name, path)| {
+            let needed = Dynamic::of(&path).needed;
+            ((name, path), needed)
+        })
         .collect();
     let mut done: Vec<(String, PathBuf)> = Vec::new();
     while !waiting.is_empty() {
@@ -351,4 +356,49 @@ fn one_device_by_two_drivers_is_listed_once() {
     let (document, log) = outcome(probe(root.path()).output());
     assert_eq!(document["devices"].as_array().expect("a list").len(), 1);
     assert!(log.contains("second driver's view"), "{log}");
+}
+
+/// A library that is called `libz.so.1` and has nothing in it.
+fn hollow_libz(directory: &Path) -> PathBuf {
+    let (source, library) = (directory.join("empty.c"), directory.join("libz.so.1"));
+    fs::write(&source, "").expect("written");
+    let compiled = Command::new("cc")
+        .args(["-shared", "-Wl,-soname,libz.so.1", "-o"])
+        .args([&library, &source])
+        .status()
+        .expect("the C compiler that links Rust programs");
+    assert!(compiled.success());
+    library
+}
+
+#[test]
+fn a_loaded_library_that_lacks_what_the_driver_needs_is_named() {
+    let root = tempfile::tempdir().expect("a directory");
+    lay_out(root.path());
+    let hollow = hollow_libz(root.path());
+    let (document, log) = outcome(probe(root.path()).env("LD_PRELOAD", &hollow).output());
+    let failure = document["failures"][0].as_str().expect("a failure");
+    assert!(
+        failure.contains(hollow.to_str().expect("text")) && failure.contains("lacks ZLIB_"),
+        "{failure}{log}"
+    );
+}
+
+#[test]
+fn an_older_library_on_the_search_path_is_passed_over() {
+    let root = tempfile::tempdir().expect("a directory");
+    lay_out(root.path());
+    let beside = tempfile::tempdir().expect("a directory");
+    hollow_libz(beside.path());
+    let (document, log) = outcome(
+        probe(root.path())
+            .env("LD_LIBRARY_PATH", beside.path())
+            .output(),
+    );
+    assert_eq!(document["devices"][0]["source"], "lvp", "{document:#}{log}");
+    let own = root.path().join("lvp/libz.so.1");
+    assert!(
+        log.contains(&format!("libz.so.1 from {}", own.display())),
+        "{log}"
+    );
 }
