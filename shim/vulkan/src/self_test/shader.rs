@@ -169,6 +169,10 @@ impl Shader {
         self.builder.type_float(width, None)
     }
 
+    pub fn vector(&mut self, element: Word, count: u32) -> Word {
+        self.builder.type_vector(element, count)
+    }
+
     pub fn constant(&mut self, value: u32) -> Word {
         self.builder.constant_bit32(self.types.u32, value)
     }
