@@ -7,6 +7,9 @@
 //!    whose guarantee is lower than what it can do);
 //! 2. *replayed*: several memory objects, each placed behind the one before
 //!    by capture-replay addresses (drivers whose opaque addresses are plain);
+//!    *replayed below* is for drivers that hand addresses out downwards: the
+//!    first piece is placed so low that the others end where the driver would
+//!    have put one of its own choice;
 //! 3. *sparse*: one buffer bound to several memory objects (NVIDIA).
 //!
 //! Whatever the way, the block counts only if the addresses of its buffers
@@ -38,6 +41,7 @@ pub(crate) struct Ladder {
 enum Way {
     Oversized,
     Replayed,
+    ReplayedBelow,
     Sparse,
 }
 
@@ -50,7 +54,7 @@ impl Ladder {
         let (limits, features) = (physical.limits(), physical.features());
         let mut ways = vec![Way::Oversized];
         if features.address_capture_replay {
-            ways.push(Way::Replayed);
+            ways.extend([Way::Replayed, Way::ReplayedBelow]);
         }
         if features.sparse_buffer {
             ways.push(Way::Sparse);
@@ -123,7 +127,11 @@ impl Ladder {
     fn climb(&self, device: &Device, block: &mut Block, way: Way) -> Result<(), Error> {
         match way {
             Way::Oversized => self.oversized(device.raw(), block),
-            Way::Replayed => self.replayed(device.raw(), block),
+            Way::Replayed => self.replayed(device.raw(), block, None),
+            Way::ReplayedBelow => {
+                let first = self.below_own_choice(device.raw(), block)?;
+                self.replayed(device.raw(), block, Some(first))
+            }
             Way::Sparse => self.sparse(device, block),
         }
     }
@@ -163,28 +171,35 @@ impl Ladder {
         Ok(())
     }
 
-    fn replayed(&self, device: &ash::Device, block: &mut Block) -> Result<(), Error> {
-        let mut next: Option<Replay> = None;
-        for (offset, size) in pieces(block.size, self.max_allocation.min(self.max_buffer)) {
-            let memory_size = size.next_multiple_of(PIECE_ALIGNMENT);
-            let mut at = vk::MemoryOpaqueCaptureAddressAllocateInfo::default();
-            let mut memory_info = vk::MemoryAllocateInfo::default().allocation_size(memory_size);
-            let mut buffer_at = vk::BufferOpaqueCaptureAddressCreateInfo::default();
-            let mut buffer_info = vk::BufferCreateInfo::default()
-                .size(size)
-                .flags(vk::BufferCreateFlags::DEVICE_ADDRESS_CAPTURE_REPLAY);
-            if let Some(replay) = &next {
-                at = at.opaque_capture_address(replay.memory);
-                memory_info = memory_info.push_next(&mut at);
-                buffer_at = buffer_at.opaque_capture_address(replay.buffer);
-                buffer_info = buffer_info.push_next(&mut buffer_at);
-            }
-            let memory = block.add_memory(device, memory_info, true)?;
-            let buffer = block.add_buffer(device, buffer_info, offset)?;
-            bind(device, buffer, memory, 0)?;
-            next = Some(Replay::behind(device, memory, buffer, size));
+    /// Places pieces one behind the other, the first at `next` where given.
+    fn replayed(
+        &self,
+        device: &ash::Device,
+        block: &mut Block,
+        mut next: Option<Replay>,
+    ) -> Result<(), Error> {
+        for (offset, size) in self.replayed_pieces(block.size) {
+            let (memory, buffer) = replayed_piece(device, block, (offset, size), next)?;
+            next = Some(Replay::of(device, memory, buffer).moved(size));
         }
         Ok(())
+    }
+
+    fn replayed_pieces(&self, size: u64) -> impl Iterator<Item = (u64, u64)> + use<> {
+        pieces(size, self.max_allocation.min(self.max_buffer))
+    }
+
+    /// Where a first piece must be for the last to end where the driver, left
+    /// to itself, ends one.
+    fn below_own_choice(&self, device: &ash::Device, block: &Block) -> Result<Replay, Error> {
+        let first = self.replayed_pieces(block.size).next();
+        let (_, size) = first.ok_or_else(|| Error::invalid("an empty block"))?;
+        let mut trial = Block::empty(size, block.kind);
+        let chosen = replayed_piece(device, &mut trial, (0, size), None)
+            .map(|(memory, buffer)| Replay::of(device, memory, buffer));
+        trial.destroy(device);
+        let rest = block.size.next_multiple_of(PIECE_ALIGNMENT) - size;
+        chosen.map(|chosen| chosen.moved(rest.wrapping_neg()))
     }
 
     fn sparse(&self, device: &Device, block: &mut Block) -> Result<(), Error> {
@@ -275,33 +290,67 @@ impl Ladder {
     }
 }
 
-/// Opaque addresses that stand for "right behind the last piece".
+/// Opaque addresses of a piece. Moving them by bytes is a guess about the
+/// driver, which the addresses that come of it confirm or not.
+#[derive(Clone, Copy)]
 struct Replay {
     memory: u64,
     buffer: u64,
 }
 
 impl Replay {
-    fn behind(
-        device: &ash::Device,
-        memory: vk::DeviceMemory,
-        buffer: vk::Buffer,
-        size: u64,
-    ) -> Replay {
+    fn of(device: &ash::Device, memory: vk::DeviceMemory, buffer: vk::Buffer) -> Replay {
         let memory_info = vk::DeviceMemoryOpaqueCaptureAddressInfo::default().memory(memory);
         let buffer_info = vk::BufferDeviceAddressInfo::default().buffer(buffer);
         // SAFETY: both were made for capture and replay, and are bound.
-        let (memory, buffer) = unsafe {
-            (
-                device.get_device_memory_opaque_capture_address(&memory_info),
-                device.get_buffer_opaque_capture_address(&buffer_info),
-            )
-        };
-        Replay {
-            memory: memory.wrapping_add(size),
-            buffer: buffer.wrapping_add(size),
+        unsafe {
+            Replay {
+                memory: device.get_device_memory_opaque_capture_address(&memory_info),
+                buffer: device.get_buffer_opaque_capture_address(&buffer_info),
+            }
         }
     }
+
+    /// `bytes` further, modulo 2^64. An address of 0 means that the driver
+    /// needs none, and stays.
+    fn moved(self, bytes: u64) -> Replay {
+        let moved = |address: u64| match address {
+            0 => 0,
+            address => address.wrapping_add(bytes),
+        };
+        Replay {
+            memory: moved(self.memory),
+            buffer: moved(self.buffer),
+        }
+    }
+}
+
+/// Adds memory and a buffer made for capture and replay, placed `at`.
+fn replayed_piece(
+    device: &ash::Device,
+    block: &mut Block,
+    (offset, size): (u64, u64),
+    at: Option<Replay>,
+) -> Result<(vk::DeviceMemory, vk::Buffer), Error> {
+    let at = at.unwrap_or(Replay {
+        memory: 0,
+        buffer: 0,
+    });
+    let mut memory_at =
+        vk::MemoryOpaqueCaptureAddressAllocateInfo::default().opaque_capture_address(at.memory);
+    let memory_info = vk::MemoryAllocateInfo::default()
+        .allocation_size(size.next_multiple_of(PIECE_ALIGNMENT))
+        .push_next(&mut memory_at);
+    let mut buffer_at =
+        vk::BufferOpaqueCaptureAddressCreateInfo::default().opaque_capture_address(at.buffer);
+    let buffer_info = vk::BufferCreateInfo::default()
+        .size(size)
+        .flags(vk::BufferCreateFlags::DEVICE_ADDRESS_CAPTURE_REPLAY)
+        .push_next(&mut buffer_at);
+    let memory = block.add_memory(device, memory_info, true)?;
+    let buffer = block.add_buffer(device, buffer_info, offset)?;
+    bind(device, buffer, memory, 0)?;
+    Ok((memory, buffer))
 }
 
 fn plain(device: &Device, block: &mut Block) -> Result<(), Error> {
@@ -342,7 +391,10 @@ fn pieces_of(size: u64, piece: u64) -> impl Iterator<Item = (u64, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::memory::Placement;
 
     #[test]
     fn pieces_cover_the_size_without_gap_at_aligned_offsets() {
@@ -358,6 +410,61 @@ mod tests {
                 end = offset + len;
             }
             assert_eq!(end, size);
+        }
+    }
+
+    /// What each way makes of 21 MiB and a bit, with limits so low that it
+    /// takes several pieces; `None` where the device does not offer the way.
+    fn forced(device: &Arc<Device>, way: Way) -> Option<Result<u64, Error>> {
+        let ladder = Ladder {
+            max_allocation: 4 << 20,
+            max_buffer: if way == Way::Sparse { 1 << 30 } else { 4 << 20 },
+            ..Ladder::new(device.physical())
+        };
+        if !ladder.ways.contains(&way) {
+            return None;
+        }
+        let ladder = Ladder {
+            ways: vec![way],
+            ..ladder
+        };
+        let memory = device.physical().memory();
+        let kinds = MemoryKinds::choose(memory, u32::MAX).expect("a memory type");
+        let size = (21 << 20) + 512;
+        Some(
+            ladder
+                .block(device, size, kinds.of(Placement::Device))
+                .map(|mut block| {
+                    let covered: u64 = block.spans(0, size).map(|span| span.size).sum();
+                    assert_eq!(covered, size, "{way:?}");
+                    let address = block.address;
+                    block.destroy(device.raw());
+                    address
+                }),
+        )
+    }
+
+    #[test]
+    fn a_block_of_several_pieces_is_one_range_or_none() {
+        let devices = crate::enumerate().expect("drivers that work");
+        let usable = devices.iter().find(|device| device.suitability().is_ok());
+        let device = Device::open(usable.expect("a usable device")).expect("it opens");
+        for way in [
+            Way::Oversized,
+            Way::Replayed,
+            Way::ReplayedBelow,
+            Way::Sparse,
+        ] {
+            match forced(&device, way) {
+                Some(Ok(address)) => assert_ne!(address, 0, "{way:?}"),
+                // What a driver refuses, or places elsewhere, is not believed.
+                Some(Err(error)) => assert!(error.is_out_of_memory(), "{way:?}: {error}"),
+                None => assert_ne!(way, Way::Oversized),
+            }
+        }
+        let oversized = forced(&device, Way::Oversized).expect("always tried");
+        if device.physical().is_lavapipe() {
+            assert!(oversized.is_ok(), "{oversized:?}");
         }
     }
 }
