@@ -279,6 +279,23 @@ fn an_event_is_recorded_in_streams_of_its_own_context() {
 }
 
 #[test]
+fn a_stream_is_idle_once_its_last_event_is_complete() {
+    let context = Context::primary();
+    let (stream, device) = (context.stream(NON_BLOCKING), context.allocate(1 << 16));
+    for round in 0..50 {
+        context
+            .cuMemsetD8Async(device.base, round, 1 << 16, stream)
+            .unwrap();
+        if round % 2 == 0 {
+            enqueue_delay(&context, stream, Duration::ZERO);
+        }
+        let last = recorded(&context, stream);
+        context.cuEventSynchronize(last).unwrap();
+        assert_eq!(context.cuStreamQuery(stream), Ok(()), "round {round}");
+    }
+}
+
+#[test]
 fn an_event_may_be_destroyed_before_it_completes() {
     let context = Context::primary();
     let (stream, gate) = (context.stream(NON_BLOCKING), Gate::default());

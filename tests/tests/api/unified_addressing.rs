@@ -170,6 +170,22 @@ fn several_attributes_are_asked_for_at_once() {
 }
 
 #[test]
+fn asking_for_several_gives_zero_for_what_does_not_apply() {
+    let context = Context::primary();
+    let allocation = context.allocate(1000);
+    let (mut kind, mut host) = (77_u32, 77_usize);
+    let mut attributes = [Attribute::HOST_POINTER, Attribute::MEMORY_TYPE];
+    let mut places: [*mut c_void; 2] = [(&raw mut host).cast(), (&raw mut kind).cast()];
+    let result = context.cuPointerGetAttributes(
+        2,
+        attributes.as_mut_ptr(),
+        places.as_mut_ptr(),
+        allocation.base,
+    );
+    assert_eq!((result, host, kind), (Ok(()), 0, DEVICE));
+}
+
+#[test]
 fn asking_for_several_of_an_unknown_address_gives_zeros() {
     let context = Context::primary();
     let (_word, address) = pageable();
