@@ -124,7 +124,7 @@ pub fn running(proc: &Path, node: Node) -> Vec<Process> {
         });
         process.computes |= computes;
         process.memory = match (process.memory, client.memory) {
-            (Some(a), Some(b)) => Some(a + b),
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
             (a, b) => a.or(b),
         };
     }
@@ -270,7 +270,7 @@ impl Memory {
                 .filter(|(region, _)| own(region) == own_memory)
                 .peekable();
             sizes.peek()?;
-            Some(sizes.map(|(_, (_, bytes))| bytes).sum())
+            Some(sizes.fold(0, |sum: u64, (_, (_, bytes))| sum.saturating_add(*bytes)))
         };
         sum(true).or_else(|| sum(false))
     }

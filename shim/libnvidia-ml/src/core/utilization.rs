@@ -104,7 +104,7 @@ fn by_process(clients: &[Client]) -> BTreeMap<u32, Engines> {
             let sum = engines
                 .entry(name.clone())
                 .or_insert((0, 0, work.capacity.max(1)));
-            sum.0 += work.busy;
+            sum.0 = sum.0.saturating_add(work.busy);
             sum.1 = sum.1.max(work.available.unwrap_or(0));
         }
     }
