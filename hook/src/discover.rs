@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::icd::{self, Icd, Support};
 use crate::layout::Layout;
+use crate::probe;
 
 const DRM_MAJOR: u32 = 226;
 const FIRST_RENDER_MINOR: u32 = 128;
@@ -59,6 +60,8 @@ pub struct Device {
     pub kind: Kind,
     /// The PCI address, `0000:03:00.0`, of devices that have one.
     pub pci: Option<String>,
+    /// CUDA's name of it, `GPU-…`, if a probe has recorded it.
+    pub uuid: Option<String>,
     /// Vendor and device id as sysfs shows them, of PCI devices.
     pub id: Option<(String, String)>,
     pub kernel_driver: String,
@@ -87,20 +90,27 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// The device that `name` (an index, a PCI address, `software`) means.
+    /// The device that `name` (an index, a PCI address, CUDA's UUID, `software`)
+    /// means.
     pub fn named(&self, name: &str) -> Option<&Device> {
         if name == SOFTWARE {
             return self.software.as_ref();
         }
         match name.parse::<usize>() {
             Ok(index) => self.hardware.get(index),
-            Err(_) => self.hardware.iter().find(|device| {
-                device
-                    .pci
-                    .as_deref()
-                    .is_some_and(|pci| pci.eq_ignore_ascii_case(name))
-            }),
+            Err(_) => self.hardware.iter().find(|device| device.is_called(name)),
         }
+    }
+}
+
+impl Device {
+    /// Whether `name` is the PCI address or CUDA's name of this device.
+    pub fn is_called(&self, name: &str) -> bool {
+        let names = [&self.pci, &self.uuid];
+        names
+            .into_iter()
+            .flatten()
+            .any(|own| own.eq_ignore_ascii_case(name))
     }
 }
 
@@ -125,6 +135,10 @@ pub fn discover(layout: &Layout) -> Inventory {
         (a.pci.is_none(), &a.pci, sort_key(a)).cmp(&(b.pci.is_none(), &b.pci, sort_key(b)))
     });
     inventory.software = software_device(&icds);
+    let uuids = probe::recorded(layout);
+    for device in &mut inventory.hardware {
+        device.uuid = device.pci.as_ref().and_then(|pci| uuids.get(pci)).cloned();
+    }
     inventory
 }
 
@@ -176,6 +190,7 @@ fn drm_device(layout: &Layout, name: &str, icds: &[Icd]) -> Result<Device, Probl
     Ok(Device {
         kind,
         pci: pci_address(&sysfs),
+        uuid: None,
         id,
         kernel_driver,
         drivers,
@@ -309,6 +324,7 @@ fn nvidia_devices(layout: &Layout, icds: &[Icd], problems: &mut Vec<Problem>) ->
             Ok((nodes, drivers)) => devices.push(Device {
                 kind: Kind::Nvidia,
                 pci: Some(pci.to_ascii_lowercase()),
+                uuid: None,
                 id: None,
                 kernel_driver: "nvidia".into(),
                 drivers,
@@ -371,6 +387,7 @@ fn software_device(icds: &[Icd]) -> Option<Device> {
     Some(Device {
         kind: Kind::Software,
         pci: None,
+        uuid: None,
         id: None,
         kernel_driver: SOFTWARE.into(),
         drivers: vec![driver],

@@ -2,10 +2,7 @@
 //! do about it. It reads and reports; it changes nothing.
 
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -17,6 +14,7 @@ use crate::elf;
 use crate::image::glibc_version;
 use crate::layout::PRELOAD;
 use crate::policy::Software;
+use crate::probe;
 use crate::runtime::find_runtime;
 
 /// How serious a finding is.
@@ -246,76 +244,25 @@ fn describe_driver(assembled: &Assembled) -> String {
     )
 }
 
-/// How long the probe may take; lavapipe compiles its tests.
-const PROBE_DEADLINE: Duration = Duration::from_secs(60);
-
-/// What Vulkan itself says, by the program that uses it as the shims do.
+/// What Vulkan itself says.
 fn vulkan(host: &Host) -> Vec<Finding> {
-    let program = host.layout.library_dir.join("vulkan-probe");
-    let started = Command::new(&program)
-        .arg("--json")
-        .env("PUMICE_DRIVERS", host.layout.drivers_dir())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn();
-    let answer = match started {
-        Ok(child) => output_in_time(child),
-        Err(error) => {
-            return vec![problem(format!(
-                "{}: {error}: install pumice again",
-                program.display()
-            ))];
+    match probe::devices(&host.layout) {
+        Err(error) => vec![problem(error.to_string())],
+        Ok(devices) if devices.is_empty() => {
+            vec![problem("Vulkan finds no device: run vulkan-probe by hand")]
         }
-    };
-    let Some(report) = answer.and_then(|text| serde_json::from_str::<Value>(&text).ok()) else {
-        return vec![problem(format!(
-            "{} gave no report: run it by hand",
-            program.display()
-        ))];
-    };
-    let devices: Vec<&Value> = report
-        .as_array()
-        .or_else(|| report.get("devices").and_then(Value::as_array))
-        .into_iter()
-        .flatten()
-        .collect();
-    if devices.is_empty() {
-        return vec![problem("Vulkan finds no device: run vulkan-probe by hand")];
+        Ok(devices) => devices.iter().map(vulkan_device).collect(),
     }
-    devices.into_iter().map(vulkan_device).collect()
 }
 
-fn vulkan_device(device: &Value) -> Finding {
-    let text = |key: &str| device.get(key).and_then(Value::as_str);
-    let name = format!("Vulkan device {}", text("name").unwrap_or("without a name"));
-    match text("unsuitable").or_else(|| text("error")) {
-        Some(reason) => problem(format!("{name}: {reason}")),
+fn vulkan_device(device: &probe::Device) -> Finding {
+    match device.unsuitable.as_ref().or(device.error.as_ref()) {
+        Some(reason) => problem(format!("Vulkan device {}: {reason}", device.name)),
         None => good(format!(
-            "{name}, Vulkan {}",
-            text("api_version").unwrap_or("of unknown version")
+            "Vulkan device {}, Vulkan {}",
+            device.name, device.api_version
         )),
     }
-}
-
-/// What a program prints, unless it takes too long.
-fn output_in_time(mut child: Child) -> Option<String> {
-    let mut output = child.stdout.take()?;
-    let reader = std::thread::spawn(move || {
-        let mut text = String::new();
-        output.read_to_string(&mut text).map(|_| text)
-    });
-    let start = Instant::now();
-    while !reader.is_finished() {
-        if start.elapsed() > PROBE_DEADLINE {
-            // It may have ended by itself in this moment.
-            let _ = child.kill();
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    // The report counts, not the status, which says that a device is unusable.
-    let _ = child.wait();
-    reader.join().ok()?.ok()
 }
 
 fn runtimes(host: &Host) -> Vec<Finding> {

@@ -7,6 +7,7 @@ use crate::elf::ElfError;
 use crate::image::ImageError;
 use crate::live::LiveError;
 use crate::policy::PolicyError;
+use crate::probe::ProbeError;
 use crate::request::SelectError;
 use crate::spec::SpecError;
 
@@ -54,6 +55,8 @@ pub enum Error {
     CdiKind(String),
     #[error("{} is out of date: run `pumice cdi generate --output {}`", .0.display(), .0.display())]
     CdiStale(PathBuf),
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
     #[error("problems found: {0}")]
     Unwell(usize),
     #[error(transparent)]

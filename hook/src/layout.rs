@@ -93,6 +93,11 @@ impl Layout {
         .collect()
     }
 
+    /// CUDA's names of the devices, as the last probe recorded them.
+    pub fn uuids(&self) -> PathBuf {
+        self.state_dir.join("uuids.json")
+    }
+
     /// One directory for each assembled Vulkan driver.
     pub fn drivers_dir(&self) -> PathBuf {
         self.state_dir.join("drivers")

@@ -28,6 +28,7 @@ pub mod log;
 pub mod manifest;
 pub mod policy;
 pub mod precreate;
+pub mod probe;
 pub mod render;
 pub mod request;
 pub mod root;

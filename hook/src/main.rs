@@ -13,7 +13,7 @@ use pumice::live::LiveError;
 use pumice::log::Log;
 use pumice::policy::Policy;
 use pumice::request::Route;
-use pumice::{Error, assemble, cdi, discover, doctor, live, precreate, runtime};
+use pumice::{Error, assemble, cdi, discover, doctor, live, precreate, probe, runtime};
 
 /// The name under which Docker looks for the hook behind `--gpus`.
 const DOCKER_HOOK: &str = "nvidia-container-runtime-hook";
@@ -134,17 +134,24 @@ fn report(host: &Host) -> Result<(), Error> {
     }
 }
 
+/// Assembles every driver, and records the devices' names for CUDA, which only
+/// Vulkan knows.
 fn assemble_all(host: &Host) -> Result<(), Error> {
     let inventory = discover::discover(&host.layout);
     for device in inventory.hardware.iter().chain(&inventory.software) {
         for icd in &device.drivers {
             let assembled = assemble::assemble(&host.layout, icd, device.kind)?;
+            let libraries = assembled.manifest.libraries.len();
             print(&format!(
-                "{}: {} libraries\n",
-                assembled.dir.display(),
-                assembled.manifest.libraries.len()
+                "{}: {libraries} libraries\n",
+                assembled.dir.display()
             ))?;
         }
     }
-    Ok(())
+    if inventory.hardware.is_empty() {
+        return Ok(());
+    }
+    let devices = probe::devices(&host.layout)?;
+    probe::record(&host.layout, &devices)
+        .map_err(Error::io(host.layout.uuids().display().to_string()))
 }

@@ -20,7 +20,7 @@ pub struct Policy {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Devices {
-    /// Indices and PCI addresses, or `all` for every hardware device.
+    /// Indices, PCI addresses and UUIDs, or `all` for every hardware device.
     pub allow: Vec<String>,
     /// When a container may have software rendering.
     pub software: Software,

@@ -242,14 +242,8 @@ fn named<'inventory>(
 
 fn is_allowed(index: usize, device: &Device, policy: &Devices) -> bool {
     let index = index.to_string();
-    policy.allow.iter().any(|name| {
-        name == "all"
-            || *name == index
-            || device
-                .pci
-                .as_ref()
-                .is_some_and(|pci| name.eq_ignore_ascii_case(pci))
-    })
+    let allows = |name: &String| name == "all" || *name == index || device.is_called(name);
+    policy.allow.iter().any(allows)
 }
 
 /// Every name that a device of `inventory` has.
@@ -258,7 +252,13 @@ pub fn names(inventory: &Inventory) -> Vec<String> {
         .hardware
         .iter()
         .enumerate()
-        .flat_map(|(index, device)| [Some(index.to_string()), device.pci.clone()]);
+        .flat_map(|(index, device)| {
+            [
+                Some(index.to_string()),
+                device.pci.clone(),
+                device.uuid.clone(),
+            ]
+        });
     hardware
         .flatten()
         .chain(inventory.software.as_ref().map(|_| SOFTWARE.to_owned()))

@@ -20,6 +20,8 @@ impl Host {
     ///
     /// * `drm renderD128 amdgpu 0000:03:00.0 [mode group]`: a GPU with its kernel driver
     /// * `icd radeon [2.36]`: a Vulkan driver, and the glibc that it needs
+    /// * `nvidia 0 0000:41:00.0`: a GPU of nvidia.ko, with its driver
+    /// * `uuid 0000:41:00.0 GPU-…`: CUDA's name of a device, as a probe records it
     /// * `without PATH`: one thing less
     /// * `writable PATH`: a file that others than root can change
     pub fn new(lines: &str) -> Host {
@@ -76,6 +78,11 @@ impl Host {
                 )
                 .unwrap();
             }
+            ["nvidia", minor, pci] => self.nvidia(minor.parse().unwrap(), pci),
+            ["uuid", pci, uuid] => {
+                let json = format!("{{{pci:?}: {uuid:?}}}");
+                self.install("var/lib/pumice/uuids.json", json.as_bytes());
+            }
             ["writable", path] => {
                 fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o666)).unwrap();
             }
@@ -122,6 +129,37 @@ impl Host {
         symlink(&device, class.join("device")).unwrap();
         symlink(&class, self.path(&format!("sys/dev/char/226:{minor}"))).unwrap();
         make_device(&self.path(&format!("dev/dri/{node}")), 226, minor, mode);
+    }
+
+    /// What nvidia.ko shows of a GPU; its machines may have no render node.
+    fn nvidia(&self, minor: u32, pci: &str) {
+        let information =
+            format!("Model: \t\t NVIDIA H200\nBus Location: \t {pci}\nDevice Minor: \t {minor}\n");
+        self.install(
+            &format!("proc/driver/nvidia/gpus/{pci}/information"),
+            information.as_bytes(),
+        );
+        fs::create_dir_all(self.path("dev")).unwrap();
+        let nodes = [(format!("nvidia{minor}"), minor), ("nvidiactl".into(), 255)];
+        for (name, minor) in nodes {
+            make_device(&self.path(&format!("dev/{name}")), 195, minor, 0o666);
+        }
+        let library = elf::library("libGLX_nvidia.so.0", 17, None);
+        let versioned = "usr/lib/libGLX_nvidia.so.580.1";
+        self.install(versioned, &fs::read(library).unwrap());
+        symlink(
+            "libGLX_nvidia.so.580.1",
+            self.path("usr/lib/libGLX_nvidia.so.0"),
+        )
+        .unwrap();
+        // Opened by the driver when it runs, and mentioned nowhere.
+        let companion = elf::library("libnvidia-glvkspirv.so.580.1", 17, None);
+        self.install(
+            "usr/lib/libnvidia-glvkspirv.so.580.1",
+            &fs::read(companion).unwrap(),
+        );
+        let json = r#"{"ICD":{"library_path":"libGLX_nvidia.so.0","api_version":"1.4.312"}}"#;
+        self.install("etc/vulkan/icd.d/nvidia_icd.json", json.as_bytes());
     }
 
     /// The program, with this host in the place of the real one.
