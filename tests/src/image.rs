@@ -12,7 +12,12 @@ pub const PTX: &str = include_str!("image.ptx");
 /// PTX with one global, `architecture`, that holds `sm`.
 #[must_use]
 pub fn ptx_of(sm: u32) -> String {
-    let version = if sm >= 90 { "8.0" } else { "6.3" };
+    // The oldest PTX that knows the architecture.
+    let version = match sm {
+        ..=75 => "6.3",
+        ..=86 => "7.0",
+        _ => "8.0",
+    };
     format!(
         ".version {version}\n.target sm_{sm}\n.address_size 64\n\
          .visible .global .align 4 .u32 architecture = {sm};\n\

@@ -7,7 +7,7 @@ use abi::CUerror;
 use abi::cuda::{CUcontext, CUdeviceptr, CUmodule, CUstream};
 use tests::context::{Context, initialized};
 use tests::driver::{Driver, driver};
-use tests::memory::Allocation;
+use tests::memory::{Allocation, assert_bytes};
 use tests::process::{at_exit, in_child, in_fork, write_line};
 
 #[test]
@@ -132,6 +132,37 @@ fn a_fork_before_init_leaves_both_processes_a_working_driver() {
     });
     assert_eq!(child, 7);
     Context::primary().assert_works();
+}
+
+#[test]
+fn a_fork_after_init_leaves_the_child_without_the_driver() {
+    let context = Context::primary();
+    let allocation = context.upload(&[7; 4096]);
+    let refused = in_fork(|| {
+        let (driver, mut count, mut address) = (driver(), 0, CUdeviceptr::NULL);
+        let mut current = CUcontext::NULL;
+        let results = [
+            driver.cuDeviceGetCount(&raw mut count),
+            driver.cuMemAlloc_v2(&raw mut address, 16),
+            driver.cuCtxGetCurrent(&raw mut current),
+            driver.cuMemFree_v2(allocation.base),
+            driver.cuInit(0),
+        ];
+        results
+            .iter()
+            .filter(|&&result| result == Err(CUerror::NOT_INITIALIZED))
+            .count() as i32
+    });
+    assert_eq!(
+        refused, 5,
+        "each call of the child says that the driver is not initialized"
+    );
+    assert_bytes(
+        &allocation.read(),
+        &[7; 4096],
+        format_args!("the parent's memory"),
+    );
+    context.assert_works();
 }
 
 /// The allocation that [`after_exit`] tries to free.

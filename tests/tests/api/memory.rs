@@ -238,6 +238,69 @@ fn an_allocation_lowers_the_free_memory() {
     );
 }
 
+/// Writes and reads 64 bytes at each place, some of them across 4 GiB.
+fn check_far_places(context: &Context, base: CUdeviceptr, len: usize) {
+    let places = [
+        0,
+        (1 << 31) - 32,
+        (1 << 32) - 32,
+        (1 << 32) + 12345,
+        len - 64,
+    ];
+    for (index, place) in places.into_iter().enumerate() {
+        let (at, bytes) = (CUdeviceptr(base.0 + place), pattern(64, index as u64));
+        context
+            .cuMemcpyHtoD_v2(at, bytes.as_ptr().cast(), 64)
+            .unwrap();
+        assert_bytes(
+            &read(context, at, 64),
+            &bytes,
+            format_args!("at {place:#x}"),
+        );
+    }
+    let (from, to) = (
+        CUdeviceptr(base.0 + (1 << 32) - 32),
+        CUdeviceptr(base.0 + 100),
+    );
+    context.cuMemcpyDtoD_v2(to, from, 64).unwrap();
+    assert_bytes(
+        &read(context, to, 64),
+        &pattern(64, 2),
+        format_args!("copied across 4 GiB"),
+    );
+    context.cuMemsetD8_v2(from, 0x44, 64).unwrap();
+    assert_bytes(
+        &read(context, from, 64),
+        &[0x44; 64],
+        format_args!("set across 4 GiB"),
+    );
+    let mut byte = 0_u8;
+    let beyond = context.cuMemcpyDtoH_v2((&raw mut byte).cast(), CUdeviceptr(base.0 + len), 1);
+    assert_eq!(beyond, Err(CUerror::INVALID_VALUE));
+}
+
+#[test]
+fn an_allocation_of_more_than_4_gib_is_one_range() {
+    const LEN: usize = (5 << 30) + 4096;
+    let context = Context::primary();
+    let (free, _) = info(&context);
+    match allocate(&context, LEN) {
+        Ok(base) => {
+            assert_eq!(
+                address_range(&context, CUdeviceptr(base.0 + LEN - 1)),
+                Ok((base, LEN))
+            );
+            check_far_places(&context, base, LEN);
+            context.cuMemFree_v2(base).unwrap();
+        }
+        Err(error) => assert!(
+            error == CUerror::OUT_OF_MEMORY && free < LEN,
+            "{error} with {free} bytes free"
+        ),
+    }
+    context.assert_works();
+}
+
 #[test]
 fn freed_memory_can_be_allocated_again() {
     let context = Context::primary();

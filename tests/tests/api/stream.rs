@@ -6,7 +6,7 @@ use std::time::Duration;
 use abi::CUerror;
 use abi::cuda::{
     CU_STREAM_LEGACY, CU_STREAM_PER_THREAD, CUcontext, CUdevice, CUevent, CUstream,
-    CUstreamCaptureStatus,
+    CUstreamCaptureMode, CUstreamCaptureStatus,
 };
 use tests::callback::{Call, Gate, Log};
 use tests::context::{Context, NON_BLOCKING};
@@ -163,6 +163,49 @@ fn no_stream_is_captured() {
         assert_eq!(context.cuStreamIsCapturing(stream, &raw mut status), Ok(()));
         assert_eq!(status, CUstreamCaptureStatus::NONE);
     }
+}
+
+#[test]
+fn a_stream_that_is_not_captured_has_no_graph() {
+    let context = Context::primary();
+    let stream = context.stream(0);
+    let (mut status, mut id) = (CUstreamCaptureStatus(9), 9);
+    let none = context.cuStreamGetCaptureInfo_v2(
+        stream,
+        &raw mut status,
+        &raw mut id,
+        null_mut(),
+        null_mut(),
+        null_mut(),
+    );
+    assert_eq!((none, status), (Ok(()), CUstreamCaptureStatus::NONE));
+    let without_place = context.cuStreamGetCaptureInfo_v2(
+        stream,
+        null_mut(),
+        &raw mut id,
+        null_mut(),
+        null_mut(),
+        null_mut(),
+    );
+    assert_eq!(without_place, Err(CUerror::INVALID_VALUE));
+}
+
+#[test]
+fn a_thread_s_capture_mode_is_exchanged() {
+    let context = Context::primary();
+    let mut mode = CUstreamCaptureMode::RELAXED;
+    context
+        .cuThreadExchangeStreamCaptureMode(&raw mut mode)
+        .unwrap();
+    assert_eq!(mode, CUstreamCaptureMode::GLOBAL, "a thread's first mode");
+    context
+        .cuThreadExchangeStreamCaptureMode(&raw mut mode)
+        .unwrap();
+    assert_eq!(mode, CUstreamCaptureMode::RELAXED);
+    assert_eq!(
+        context.cuThreadExchangeStreamCaptureMode(null_mut()),
+        Err(CUerror::INVALID_VALUE)
+    );
 }
 
 #[test]
