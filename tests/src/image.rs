@@ -14,8 +14,8 @@ pub const PTX: &str = include_str!("image.ptx");
 pub fn ptx_of(sm: u32) -> String {
     // The oldest PTX that knows the architecture.
     let version = match sm {
-        ..=75 => "6.3",
-        ..=86 => "7.0",
+        0..=75 => "6.3",
+        76..=86 => "7.0",
         _ => "8.0",
     };
     format!(

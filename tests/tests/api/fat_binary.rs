@@ -204,7 +204,7 @@ fn every_single_corrupt_byte_of_the_headers_is_survived() {
     for sample in samples() {
         // The total size at 8..16 is the only thing that bounds the image.
         for place in (0..8).chain(FATBIN_HEADER..FATBIN_HEADER + 64) {
-            for value in [0x00, 0x01, 0x7F, 0x80, 0xFF] {
+            for value in [0x00, 0x7F, 0xFF] {
                 let mut image = sample.clone();
                 image[place] = value;
                 load_corrupt(&context, &image);
