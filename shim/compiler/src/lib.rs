@@ -8,9 +8,11 @@
 #![forbid(unsafe_code)]
 
 pub mod cfg;
+pub mod evaluate;
 pub mod fatbin;
 pub mod front;
 pub mod ir;
+pub mod loops;
 pub mod pass;
 mod source;
 pub mod ssa;

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
+use crate::cfg::Dominators;
 use crate::ir::{BlockId, Edge, Function, Instruction, Op, Type, Value};
 use crate::pass::remove_redundant_parameters;
 
@@ -150,4 +151,68 @@ fn push_argument(function: &mut Function, from: BlockId, edge: usize, value: Val
     let mut edges = function[from].terminator.edges_mut();
     let edge: &mut Edge = edges[edge];
     edge.arguments.push(value);
+}
+
+/// Merges values into uses that their definitions no longer dominate. On ways
+/// that do not pass the definition the value is zero; nothing reads it there.
+pub fn repair(function: &mut Function) {
+    let dominators = Dominators::new(function);
+    let defined_in = defining_blocks(function);
+    let mut variables = Variables::default();
+    let mut uses = Vec::new();
+    for block in function.block_ids() {
+        let reached = block == Function::ENTRY || dominators.immediate(block).is_some();
+        let strays = |value: Value| match defined_in[value.index()] {
+            Some(defined) => reached && !dominators.dominates(defined, block),
+            None => false,
+        };
+        let mut visit = |value: Value| {
+            if strays(value) {
+                uses.push((block, value));
+            }
+        };
+        for instruction in &function[block].instructions {
+            instruction.arguments.iter().copied().for_each(&mut visit);
+        }
+        function[block].terminator.for_each_value(&mut visit);
+    }
+    uses.sort_unstable();
+    uses.dedup();
+    for &(_, value) in &uses {
+        if let Some(defined) = defined_in[value.index()] {
+            variables.write(defined, Variable(value.0), value);
+        }
+    }
+    for (block, value) in uses {
+        let ty = function.ty(value);
+        let merged = variables.read(function, block, Variable(value.0), ty);
+        replace_in_block(function, block, value, merged);
+    }
+    variables.finish(function);
+}
+
+fn replace_in_block(function: &mut Function, block: BlockId, from: Value, to: Value) {
+    let replace = |value: &mut Value| {
+        if *value == from {
+            *value = to;
+        }
+    };
+    for instruction in &mut function[block].instructions {
+        instruction.arguments.iter_mut().for_each(replace);
+    }
+    function[block].terminator.for_each_value_mut(replace);
+}
+
+/// The block that defines each value.
+fn defining_blocks(function: &Function) -> Vec<Option<BlockId>> {
+    let mut blocks = vec![None; function.values.len()];
+    for block in function.block_ids() {
+        let parameters = function[block].parameters.iter();
+        let instructions = function[block].instructions.iter();
+        let results = instructions.flat_map(|instruction| instruction.results.iter());
+        for value in parameters.chain(results) {
+            blocks[value.index()] = Some(block);
+        }
+    }
+    blocks
 }

@@ -2,12 +2,16 @@
 //! leaves a valid function behind.
 
 mod eliminate_dead_code;
+mod lower_switch;
 mod remove_redundant_parameters;
 mod remove_unreachable_blocks;
+mod structurize;
 
 pub use eliminate_dead_code::eliminate_dead_code;
+pub use lower_switch::lower_switch;
 pub use remove_redundant_parameters::remove_redundant_parameters;
 pub use remove_unreachable_blocks::remove_unreachable_blocks;
+pub use structurize::{StructurizeError, structurize};
 
 use crate::ir::{Function, Value};
 

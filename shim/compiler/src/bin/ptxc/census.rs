@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use compiler::ModuleSource;
+use compiler::pass;
 use compiler::translate::translate;
 use compiler::verify::verify;
 
@@ -91,5 +92,9 @@ impl Census {
 /// equal causes group.
 fn kernel(source: &ModuleSource, name: &str) -> Result<(), String> {
     let function = translate(source, name).map_err(|error| error.reason.to_string())?;
+    verify(&function).map_err(|error| error.what)?;
+    let mut function = function;
+    pass::lower_switch(&mut function);
+    pass::structurize(&mut function).map_err(|error| error.to_string())?;
     verify(&function).map_err(|error| error.what)
 }
