@@ -5,12 +5,14 @@ mod eliminate_dead_code;
 mod lower_switch;
 mod remove_redundant_parameters;
 mod remove_unreachable_blocks;
+mod simplify;
 mod structurize;
 
 pub use eliminate_dead_code::eliminate_dead_code;
 pub use lower_switch::lower_switch;
 pub use remove_redundant_parameters::remove_redundant_parameters;
 pub use remove_unreachable_blocks::remove_unreachable_blocks;
+pub use simplify::simplify;
 pub use structurize::{StructurizeError, structurize};
 
 use crate::ir::{Function, Value};
