@@ -2,6 +2,7 @@
 //! leaves a valid function behind.
 
 mod eliminate_dead_code;
+mod legalize;
 mod lower_switch;
 mod remove_redundant_parameters;
 mod remove_unreachable_blocks;
@@ -9,6 +10,7 @@ mod simplify;
 mod structurize;
 
 pub use eliminate_dead_code::eliminate_dead_code;
+pub use legalize::legalize;
 pub use lower_switch::lower_switch;
 pub use remove_redundant_parameters::remove_redundant_parameters;
 pub use remove_unreachable_blocks::remove_unreachable_blocks;
