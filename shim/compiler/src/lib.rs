@@ -7,7 +7,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod back;
 pub mod cfg;
+mod compile;
 pub mod evaluate;
 pub mod fatbin;
 pub mod front;
@@ -16,8 +18,11 @@ pub mod loops;
 pub mod pass;
 mod source;
 pub mod ssa;
+pub mod target;
 pub mod translate;
 pub mod verify;
 mod words;
 
+pub use compile::{CompiledKernel, Error, compile, lower};
 pub use source::ModuleSource;
+pub use target::Target;

@@ -2,16 +2,22 @@
 //! leaves a valid function behind.
 
 mod eliminate_dead_code;
+mod infer_address_space;
 mod legalize;
+mod lower_print;
 mod lower_switch;
+mod place_local;
 mod remove_redundant_parameters;
 mod remove_unreachable_blocks;
 mod simplify;
 mod structurize;
 
 pub use eliminate_dead_code::eliminate_dead_code;
+pub use infer_address_space::infer_address_space;
 pub use legalize::legalize;
+pub use lower_print::lower_print;
 pub use lower_switch::lower_switch;
+pub use place_local::place_local;
 pub use remove_redundant_parameters::remove_redundant_parameters;
 pub use remove_unreachable_blocks::remove_unreachable_blocks;
 pub use simplify::simplify;

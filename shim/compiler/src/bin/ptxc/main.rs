@@ -7,10 +7,12 @@ mod census;
 mod library;
 mod text;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+use compiler::Target;
 
 /// The errors of a command line tool end as one line of text.
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -44,11 +46,57 @@ enum Command {
         /// The architecture to take from libraries: 61 for sm_61.
         #[arg(long)]
         sm: Option<u32>,
+        /// What to compile for.
+        #[arg(long, value_enum, default_value = "wide")]
+        target: TargetName,
+        /// Writes the SPIR-V of every kernel here.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Checks every module with spirv-val; needs --out.
+        #[arg(long, requires = "out")]
+        validate: bool,
+        /// Takes only every n-th kernel.
+        #[arg(long, default_value = "1")]
+        stride: NonZeroUsize,
     },
-    /// Prints the IR of one kernel.
-    Ir { file: PathBuf, kernel: String },
+    /// Compiles one kernel and writes its SPIR-V.
+    Compile {
+        file: PathBuf,
+        kernel: String,
+        /// What to compile for.
+        #[arg(long, value_enum, default_value = "wide")]
+        target: TargetName,
+        /// The file to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Prints the IR of one kernel, lowered and structured with --lowered.
+    Ir {
+        file: PathBuf,
+        kernel: String,
+        #[arg(long)]
+        lowered: bool,
+    },
     /// Parses every body of every file and reports errors and speed.
     Parse { files: Vec<PathBuf> },
+}
+
+/// The targets that need no device to describe them.
+#[derive(Clone, Copy, ValueEnum)]
+enum TargetName {
+    /// A desktop GPU with 32-wide subgroups.
+    Wide,
+    /// Mesa's software driver.
+    Lavapipe,
+}
+
+impl TargetName {
+    const fn target(self) -> Target {
+        match self {
+            Self::Wide => Target::wide(),
+            Self::Lavapipe => Target::lavapipe(),
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -56,8 +104,34 @@ fn main() -> ExitCode {
         Command::List { library } => library::list(&library),
         Command::Extract { library, sm, out } => library::extract(&library, sm, &out),
         Command::Index { file } => text::index(&file),
-        Command::Census { files, sm } => census::run(&files, sm),
-        Command::Ir { file, kernel } => text::ir(&file, &kernel),
+        Command::Census {
+            files,
+            sm,
+            target,
+            out,
+            validate,
+            stride,
+        } => census::run(
+            &files,
+            census::Options {
+                sm,
+                target: target.target(),
+                out,
+                validate,
+                stride: stride.get(),
+            },
+        ),
+        Command::Compile {
+            file,
+            kernel,
+            target,
+            out,
+        } => text::compile(&file, &kernel, &target.target(), &out),
+        Command::Ir {
+            file,
+            kernel,
+            lowered,
+        } => text::ir(&file, &kernel, lowered),
         Command::Parse { files } => text::parse(&files),
     };
     match outcome {

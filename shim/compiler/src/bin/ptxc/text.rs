@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use compiler::ModuleSource;
 use compiler::front::{self, Function};
 use compiler::translate::translate;
+use compiler::{ModuleSource, Target};
 
 use crate::Outcome;
 
@@ -43,10 +43,26 @@ fn print_function(out: &mut impl Write, function: &Function) -> std::io::Result<
 }
 
 /// Prints the IR of one kernel.
-pub fn ir(file: &Path, kernel: &str) -> Outcome {
+pub fn ir(file: &Path, kernel: &str, lowered: bool) -> Outcome {
     let source = ModuleSource::new(std::fs::read_to_string(file)?)?;
-    let function = translate(&source, kernel)?;
+    let function = match lowered {
+        true => compiler::lower(&source, kernel)?,
+        false => translate(&source, kernel)?,
+    };
     write!(std::io::stdout().lock(), "{function}")?;
+    Ok(())
+}
+
+/// Compiles one kernel and writes its SPIR-V.
+pub fn compile(file: &Path, kernel: &str, target: &Target, out: &Path) -> Outcome {
+    let source = ModuleSource::new(std::fs::read_to_string(file)?)?;
+    let compiled = compiler::compile(&source, kernel, target)?;
+    let bytes: Vec<u8> = compiled
+        .spirv
+        .iter()
+        .flat_map(|w| w.to_le_bytes())
+        .collect();
+    std::fs::write(out, bytes)?;
     Ok(())
 }
 

@@ -1,0 +1,3 @@
+//! From IR to what a device reads.
+
+pub mod spirv;

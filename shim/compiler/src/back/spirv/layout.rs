@@ -1,0 +1,59 @@
+//! The contract between compiled code and whoever launches it.
+//!
+//! Push constants: a header of [`HEADER_BYTES`], then the kernel's parameters
+//! as CUDA lays them out, if they fit; else the parameters lie at
+//! [`LAUNCH_ADDRESS`]. Word by word:
+//!
+//! | byte | what |
+//! |---|---|
+//! | 0 | first block of this dispatch in x: large grids take several |
+//! | 4, 8, 12 | blocks of the grid in x, y, z |
+//! | 16 | device address of the module record |
+//! | 24 | device address of the launch record |
+//!
+//! The module record is an array of 64-bit addresses: [`RECORD_FAULT`], then
+//! reserved ones, then from [`RECORD_VARIABLES`] the variables that the kernel
+//! names, in the order of `CompiledKernel::variables`. The launch record holds
+//! parameters that do not fit, from byte [`LAUNCH_PARAMETERS`], and before them
+//! the address of local memory in [`LAUNCH_SCRATCH`].
+
+/// Bytes of push constants before the parameters.
+pub const HEADER_BYTES: u32 = 32;
+/// The first block of this dispatch in x.
+pub const GRID_BASE: u32 = 0;
+/// The blocks of the grid: three words.
+pub const GRID_SIZE: u32 = 4;
+/// The address of the module record.
+pub const MODULE_ADDRESS: u32 = 16;
+/// The address of the launch record.
+pub const LAUNCH_ADDRESS: u32 = 24;
+
+/// The word of the module record with the address of a `u32` that a trap sets.
+pub const RECORD_FAULT: u32 = 0;
+/// The word of the module record with the first variable's address.
+pub const RECORD_VARIABLES: u32 = 4;
+
+/// The byte of the launch record with the address of local memory: each thread
+/// has `CompiledKernel::scratch_bytes` of it, by its number in the dispatch.
+pub const LAUNCH_SCRATCH: u32 = 0;
+/// The byte of the launch record where parameters start.
+pub const LAUNCH_PARAMETERS: u32 = 16;
+
+/// Specialization constants by their id, all 32-bit.
+pub mod specialization {
+    /// Invocations of a workgroup in x: for a kernel that observes its warp the
+    /// threads of the block rounded up to warps, else the block's x.
+    pub const WORKGROUP_X: u32 = 0;
+    /// Invocations of a workgroup in y: 1, or the block's y.
+    pub const WORKGROUP_Y: u32 = 1;
+    /// Invocations of a workgroup in z: 1, or the block's z.
+    pub const WORKGROUP_Z: u32 = 2;
+    /// Threads of a block in x.
+    pub const BLOCK_X: u32 = 3;
+    /// Threads of a block in y.
+    pub const BLOCK_Y: u32 = 4;
+    /// Threads of a block in z.
+    pub const BLOCK_Z: u32 = 5;
+    /// Words of shared memory, static and dynamic, a multiple of four.
+    pub const SHARED_WORDS: u32 = 6;
+}

@@ -1,0 +1,995 @@
+//! Loads, stores, atomics and fences in every state space.
+
+use rspirv::dr::{Instruction as SpirvInstruction, Operand};
+use rspirv::spirv::{self, MemoryAccess, MemorySemantics, StorageClass, Word};
+use rustc_hash::FxHashMap;
+
+use super::Error;
+use super::function::FunctionWriter;
+use super::layout;
+use crate::ir::{
+    Access, Atomic, AtomicOp, Condition, Function, Instruction, Order, Scope, Signedness, Space,
+    Type, Value,
+};
+use crate::target::Target;
+
+/// The variables that stand for a kernel's memories, made when first used.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub(super) parameters_in_memory: bool,
+    parameter_words: u32,
+    explicit_shared_layout: bool,
+    local_words: u32,
+    push_constants: Option<Word>,
+    local: Option<Word>,
+    /// Shared memory by element type and components.
+    shared: FxHashMap<(Type, u32), Word>,
+}
+
+impl Memory {
+    pub(super) fn new(function: &Function, target: &Target) -> Self {
+        let bytes = function.parameter_bytes;
+        Self {
+            parameters_in_memory: layout::HEADER_BYTES + bytes > target.push_constant_bytes,
+            parameter_words: bytes.div_ceil(4),
+            explicit_shared_layout: target.explicit_shared_layout,
+            local_words: function.local_bytes.div_ceil(4),
+            push_constants: None,
+            local: None,
+            shared: FxHashMap::default(),
+        }
+    }
+}
+
+impl FunctionWriter<'_> {
+    fn word_pointer(&mut self, class: StorageClass) -> Word {
+        let word = self.module.ty(Type::B32);
+        self.module.pointer(class, word)
+    }
+
+    /// The push constant block: an array of words.
+    fn push_constants(&mut self) -> Word {
+        if let Some(id) = self.memory.push_constants {
+            return id;
+        }
+        let inline = if self.memory.parameters_in_memory {
+            0
+        } else {
+            self.memory.parameter_words
+        };
+        let word = self.module.ty(Type::B32);
+        let length = self.module.u32(layout::HEADER_BYTES / 4 + inline);
+        let array = self.module.array(word, length, Some(4));
+        let block = self.module.block(&[(array, 0)]);
+        let id = self.module.variable(StorageClass::PushConstant, block);
+        self.memory.push_constants = Some(id);
+        id
+    }
+
+    /// A word of the push constants; `index` is an id.
+    fn push_constant_at(&mut self, index: Word) -> Word {
+        let block = self.push_constants();
+        let pointer = self.word_pointer(StorageClass::PushConstant);
+        let zero = self.module.u32(0);
+        let pointer = self.emit_typed(spirv::Op::AccessChain, pointer, &[block, zero, index]);
+        self.emit(spirv::Op::Load, Type::B32, &[pointer])
+    }
+
+    /// The word of the push constants at a byte offset.
+    pub(super) fn push_constant(&mut self, byte: u32) -> Word {
+        let index = self.module.u32(byte / 4);
+        self.push_constant_at(index)
+    }
+
+    fn push_constant_address(&mut self, byte: u32) -> Word {
+        let words = [self.push_constant(byte), self.push_constant(byte + 4)];
+        self.concat(Type::B64, Type::B32, &words)
+    }
+
+    /// A value that lies somewhere in words: `word` reads the word at an index.
+    fn from_words(
+        &mut self,
+        ty: Type,
+        byte: u32,
+        mut word: impl FnMut(&mut Self, u32) -> Word,
+    ) -> Word {
+        let bits = ty.as_bits();
+        let id = match ty.bits() {
+            64 => {
+                let words = [word(self, byte / 4), word(self, byte / 4 + 1)];
+                self.concat(Type::B64, Type::B32, &words)
+            }
+            32 => word(self, byte / 4),
+            narrow => {
+                let whole = word(self, byte / 4);
+                self.extract(bits, Type::B32, whole, byte % 4 / (narrow / 8))
+            }
+        };
+        self.as_float(ty, id)
+    }
+
+    fn as_float(&mut self, ty: Type, id: Word) -> Word {
+        match ty.is_float() {
+            true => self.emit(spirv::Op::Bitcast, ty, &[id]),
+            false => id,
+        }
+    }
+
+    fn as_bits(&mut self, ty: Type, id: Word) -> Word {
+        match ty.is_float() {
+            true => self.emit(spirv::Op::Bitcast, ty.as_bits(), &[id]),
+            false => id,
+        }
+    }
+
+    pub(super) fn parameter(&mut self, i: &Instruction, offset: u32) -> Result<(), Error> {
+        let ty = self.type_of(i.results[0]);
+        if !offset.is_multiple_of(ty.bytes().clamp(1, 4)) {
+            return Err(self.unsupported("a parameter at an odd place"));
+        }
+        let id = if self.memory.parameters_in_memory {
+            let base = self.push_constant_address(layout::LAUNCH_ADDRESS);
+            let at = layout::LAUNCH_PARAMETERS + offset;
+            self.load_physical(ty, base, i64::from(at), ty.bytes())
+        } else {
+            self.from_words(ty, layout::HEADER_BYTES + offset, |w, index| {
+                w.push_constant(4 * index)
+            })
+        };
+        self.define(i.results[0], id);
+        Ok(())
+    }
+
+    fn load_physical(&mut self, ty: Type, base: Word, offset: i64, align: u32) -> Word {
+        let pointer = self.physical_pointer(ty, 1, base, offset);
+        let spirv_type = self.module.ty(ty);
+        self.load_operands(spirv_type, pointer, MemoryAccess::ALIGNED, align)
+    }
+
+    pub(super) fn global(&mut self, i: &Instruction, number: u32) {
+        let record = self.push_constant_address(layout::MODULE_ADDRESS);
+        let at = 8 * (layout::RECORD_VARIABLES + number);
+        let id = self.load_physical(Type::B64, record, i64::from(at), 8);
+        self.define(i.results[0], id);
+    }
+
+    /// The address of the scratch buffer.
+    pub(super) fn scratch_base(&mut self) -> Word {
+        let record = self.push_constant_address(layout::LAUNCH_ADDRESS);
+        self.load_physical(Type::B64, record, i64::from(layout::LAUNCH_SCRATCH), 8)
+    }
+
+    /// Sets the launch's fault word. The translation ends the thread after it.
+    pub(super) fn trap(&mut self) {
+        let record = self.push_constant_address(layout::MODULE_ADDRESS);
+        let at = i64::from(8 * layout::RECORD_FAULT);
+        let address = self.load_physical(Type::B64, record, at, 8);
+        let pointer = self.physical_pointer(Type::B32, 1, address, 0);
+        let one = self.module.u32(1);
+        let device = self.module.u32(spirv::Scope::Device as u32);
+        let relaxed = self.module.u32(MemorySemantics::RELAXED.bits());
+        let operands = [pointer, device, relaxed, one].map(Operand::IdRef).to_vec();
+        self.effect(spirv::Op::AtomicStore, operands);
+    }
+
+    fn physical_pointer(&mut self, ty: Type, count: u32, base: Word, offset: i64) -> Word {
+        let address = self.offset_by(Type::B64, base, offset);
+        match ty.bits() {
+            8 => self
+                .module
+                .capability(spirv::Capability::StorageBuffer8BitAccess),
+            16 => self
+                .module
+                .capability(spirv::Capability::StorageBuffer16BitAccess),
+            _ => {}
+        }
+        let element = self.module.vector(ty, count);
+        let pointer = self
+            .module
+            .pointer(StorageClass::PhysicalStorageBuffer, element);
+        self.emit_typed(spirv::Op::ConvertUToPtr, pointer, &[address])
+    }
+
+    fn offset_by(&mut self, ty: Type, base: Word, offset: i64) -> Word {
+        if offset == 0 {
+            return base;
+        }
+        let offset = self.module.constant(ty, offset as u64 & ty.mask());
+        self.emit(spirv::Op::IAdd, ty, &[base, offset])
+    }
+
+    fn load_operands(&mut self, ty: Word, pointer: Word, access: MemoryAccess, align: u32) -> Word {
+        let mut operands = vec![Operand::IdRef(pointer), Operand::MemoryAccess(access)];
+        if access.contains(MemoryAccess::ALIGNED) {
+            operands.push(Operand::LiteralBit32(align));
+        }
+        self.emit_operands(spirv::Op::Load, ty, operands)
+    }
+
+    pub(super) fn load(&mut self, i: &Instruction, access: &Access) -> Result<(), Error> {
+        let ty = self.type_of(i.results[0]);
+        let ids = match access.space {
+            Space::Global | Space::Constant => self.load_global(i, access, ty)?,
+            Space::Shared => self.load_shared(i.arguments[0], access, ty, i.results.len())?,
+            Space::Local => self.load_local(i.arguments[0], access, ty, i.results.len())?,
+            Space::Parameter => self.load_parameter(i.arguments[0], access, ty, i.results.len()),
+            Space::Generic => return Err(self.unsupported("its address space is unknown")),
+        };
+        for (&result, id) in i.results.iter().zip(ids) {
+            self.define(result, id);
+        }
+        Ok(())
+    }
+
+    fn load_global(
+        &mut self,
+        i: &Instruction,
+        access: &Access,
+        ty: Type,
+    ) -> Result<Vec<Word>, Error> {
+        let base = self.value(i.arguments[0]);
+        let count = self.component_count(i.results.len())?;
+        if is_atomic(access) && count == 1 && ty.bits() >= 32 {
+            let bits = ty.as_bits();
+            let pointer = self.physical_pointer(bits, 1, base, access.offset);
+            let id = self.load_atomic(bits, pointer, access);
+            return Ok(vec![self.as_float(ty, id)]);
+        }
+        let pointer = self.physical_pointer(ty, count, base, access.offset);
+        let mode = memory_access(access);
+        let vector = self.module.vector(ty, count);
+        let loaded = self.load_operands(vector, pointer, mode, ty.bytes() * count);
+        Ok(self.components(ty, loaded, count))
+    }
+
+    fn load_atomic(&mut self, bits: Type, pointer: Word, access: &Access) -> Word {
+        if bits == Type::B64 {
+            self.module.capability(spirv::Capability::Int64Atomics);
+        }
+        let scope = self.scope(access.scope);
+        let semantics = self.semantics(access.order, true, false);
+        self.emit(spirv::Op::AtomicLoad, bits, &[pointer, scope, semantics])
+    }
+
+    /// Components of a vector of one to four.
+    fn component_count(&self, count: usize) -> Result<u32, Error> {
+        match count {
+            1..=4 => Ok(count as u32),
+            _ => Err(self.unsupported("a vector of more than four")),
+        }
+    }
+
+    fn components(&mut self, ty: Type, vector: Word, count: u32) -> Vec<Word> {
+        if count == 1 {
+            return vec![vector];
+        }
+        let ty = self.module.ty(ty);
+        let extract = |index| {
+            let operands = vec![Operand::IdRef(vector), Operand::LiteralBit32(index)];
+            self.emit_operands(spirv::Op::CompositeExtract, ty, operands)
+        };
+        (0..count).map(extract).collect()
+    }
+
+    fn load_parameter(
+        &mut self,
+        address: Value,
+        access: &Access,
+        ty: Type,
+        count: usize,
+    ) -> Vec<Word> {
+        let base = self.value(address);
+        if self.memory.parameters_in_memory {
+            let record = self.push_constant_address(layout::LAUNCH_ADDRESS);
+            let base = self.emit(spirv::Op::IAdd, Type::B64, &[record, base]);
+            let start = i64::from(layout::LAUNCH_PARAMETERS) + access.offset;
+            let at = |index: usize| start + index as i64 * i64::from(ty.bytes());
+            return (0..count)
+                .map(|n| self.load_physical(ty, base, at(n), ty.bytes()))
+                .collect();
+        }
+        let start = access.offset + i64::from(layout::HEADER_BYTES);
+        let base = self.narrow(address, base);
+        let mut ids = Vec::new();
+        for index in 0..count as i64 {
+            let byte = self.offset_by(Type::B32, base, start + index * i64::from(ty.bytes()));
+            ids.push(self.from_word_array(ty, byte, |w, index| w.push_constant_at(index)));
+        }
+        ids
+    }
+
+    /// An address of shared or local memory as 32 bits.
+    fn narrow(&mut self, address: Value, id: Word) -> Word {
+        match self.type_of(address) {
+            Type::B64 => self.emit(spirv::Op::UConvert, Type::B32, &[id]),
+            _ => id,
+        }
+    }
+
+    /// A value at a byte (an id) of an array of words.
+    fn from_word_array(
+        &mut self,
+        ty: Type,
+        byte: Word,
+        word: impl Fn(&mut Self, Word) -> Word,
+    ) -> Word {
+        let two = self.module.u32(2);
+        let index = self.emit(spirv::Op::ShiftRightLogical, Type::B32, &[byte, two]);
+        let first = word(self, index);
+        let id = match ty.bits() {
+            64 => {
+                let next = self.offset_by(Type::B32, index, 1);
+                let words = [first, word(self, next)];
+                self.concat(Type::B64, Type::B32, &words)
+            }
+            32 => first,
+            _ => {
+                let amount = self.bit_in_word(byte);
+                let word = self.emit(spirv::Op::ShiftRightLogical, Type::B32, &[first, amount]);
+                self.emit(spirv::Op::UConvert, ty.as_bits(), &[word])
+            }
+        };
+        self.as_float(ty, id)
+    }
+
+    /// How far a byte lies from the low end of its word, in bits.
+    fn bit_in_word(&mut self, byte: Word) -> Word {
+        let (three, eight) = (self.module.u32(3), self.module.u32(8));
+        let place = self.emit(spirv::Op::BitwiseAnd, Type::B32, &[byte, three]);
+        self.emit(spirv::Op::IMul, Type::B32, &[place, eight])
+    }
+
+    /// The byte that an access to shared or local memory starts at.
+    fn narrow_address(&mut self, address: Value, access: &Access) -> Word {
+        let base = self.value(address);
+        let base = self.narrow(address, base);
+        self.offset_by(Type::B32, base, access.offset)
+    }
+
+    /// Shared memory as an array of vectors of integers.
+    fn shared(&mut self, ty: Type, count: u32) -> Word {
+        if let Some(&id) = self.memory.shared.get(&(ty, count)) {
+            return id;
+        }
+        let words = self
+            .module
+            .specialization(layout::specialization::SHARED_WORDS, 4);
+        let bytes = ty.bytes() * count;
+        let length = match bytes {
+            4 => words,
+            1 | 2 => {
+                let factor = self.module.u32(4 / bytes);
+                self.module
+                    .specialization_operation(spirv::Op::IMul, words, factor)
+            }
+            _ => {
+                let divisor = self.module.u32(bytes / 4);
+                self.module
+                    .specialization_operation(spirv::Op::UDiv, words, divisor)
+            }
+        };
+        let element = self.module.vector(ty, count);
+        let id = if self.memory.explicit_shared_layout {
+            self.explicit_shared(ty, element, length, bytes)
+        } else {
+            let array = self.module.array(element, length, None);
+            self.module.variable(StorageClass::Workgroup, array)
+        };
+        self.memory.shared.insert((ty, count), id);
+        id
+    }
+
+    fn explicit_shared(&mut self, ty: Type, element: Word, length: Word, bytes: u32) -> Word {
+        use spirv::Capability as C;
+        self.module
+            .extension("SPV_KHR_workgroup_memory_explicit_layout");
+        self.module.capability(C::WorkgroupMemoryExplicitLayoutKHR);
+        match ty.bits() {
+            8 => self
+                .module
+                .capability(C::WorkgroupMemoryExplicitLayout8BitAccessKHR),
+            16 => self
+                .module
+                .capability(C::WorkgroupMemoryExplicitLayout16BitAccessKHR),
+            _ => {}
+        }
+        let array = self.module.array(element, length, Some(bytes));
+        let block = self.module.block(&[(array, 0)]);
+        let id = self.module.variable(StorageClass::Workgroup, block);
+        self.module.decorate(id, spirv::Decoration::Aliased, &[]);
+        id
+    }
+
+    /// A pointer to an element of shared memory.
+    fn shared_pointer(&mut self, ty: Type, count: u32, byte: Word) -> Word {
+        let variable = self.shared(ty, count);
+        let shift = self.module.u32((ty.bytes() * count).trailing_zeros());
+        let index = self.emit(spirv::Op::ShiftRightLogical, Type::B32, &[byte, shift]);
+        let element = self.module.vector(ty, count);
+        let pointer = self.module.pointer(StorageClass::Workgroup, element);
+        let mut ids = vec![variable];
+        if self.memory.explicit_shared_layout {
+            ids.push(self.module.u32(0));
+        }
+        ids.push(index);
+        self.emit_typed(spirv::Op::AccessChain, pointer, &ids)
+    }
+
+    fn load_shared(
+        &mut self,
+        address: Value,
+        access: &Access,
+        ty: Type,
+        count: usize,
+    ) -> Result<Vec<Word>, Error> {
+        let count = self.component_count(count)?;
+        let byte = self.narrow_address(address, access);
+        let mode = memory_access(access) & !MemoryAccess::ALIGNED;
+        if self.memory.explicit_shared_layout {
+            return Ok(self.load_shared_vector(byte, ty, count, mode));
+        }
+        let mut ids = Vec::new();
+        for index in 0..count {
+            let byte = self.offset_by(Type::B32, byte, i64::from(index * ty.bytes()));
+            ids.push(self.from_word_array(ty, byte, |w, index| w.load_shared_word(index, mode)));
+        }
+        Ok(ids)
+    }
+
+    fn load_shared_word(&mut self, index: Word, mode: MemoryAccess) -> Word {
+        let variable = self.shared(Type::B32, 1);
+        let pointer = self.word_pointer(StorageClass::Workgroup);
+        let pointer = self.emit_typed(spirv::Op::AccessChain, pointer, &[variable, index]);
+        let word = self.module.ty(Type::B32);
+        self.load_operands(word, pointer, mode, 4)
+    }
+
+    /// How a vector is seen in shared memory with an explicit layout: as one
+    /// element of 1, 2, 4, 8 or 16 bytes, or one after another.
+    fn shared_view(ty: Type, count: u32) -> (Type, u32, u32) {
+        match (ty.bytes(), count) {
+            (8, 1) => (Type::B32, 2, 1),
+            (8, 2) => (Type::B32, 4, 1),
+            (4, 2 | 4) => (Type::B32, count, 1),
+            (8, count) => (Type::B32, 2, count),
+            (_, count) => (ty.as_bits(), 1, count),
+        }
+    }
+
+    fn load_shared_vector(
+        &mut self,
+        byte: Word,
+        ty: Type,
+        count: u32,
+        mode: MemoryAccess,
+    ) -> Vec<Word> {
+        let (element, lanes, repeat) = Self::shared_view(ty, count);
+        let vector = self.module.vector(element, lanes);
+        let mut pieces = Vec::new();
+        for index in 0..repeat {
+            let byte = self.offset_by(Type::B32, byte, i64::from(index * element.bytes() * lanes));
+            let pointer = self.shared_pointer(element, lanes, byte);
+            let loaded = self.load_operands(vector, pointer, mode, 0);
+            pieces.extend(self.components(element, loaded, lanes));
+        }
+        let words: Vec<_> = match ty.bytes() {
+            8 => pieces
+                .chunks(2)
+                .map(|pair| self.concat(Type::B64, Type::B32, pair))
+                .collect(),
+            _ => pieces,
+        };
+        words.into_iter().map(|id| self.as_float(ty, id)).collect()
+    }
+
+    /// Local memory as an array of words that only this thread has.
+    fn local_pointer(&mut self, index: Word) -> Word {
+        let variable = match self.memory.local {
+            Some(id) => id,
+            None => {
+                let word = self.module.ty(Type::B32);
+                let length = self.module.u32(self.memory.local_words.max(1));
+                let array = self.module.array(word, length, None);
+                let pointer = self.module.pointer(StorageClass::Function, array);
+                let id = self.module.id();
+                let class = vec![Operand::StorageClass(StorageClass::Function)];
+                let declaration =
+                    SpirvInstruction::new(spirv::Op::Variable, Some(pointer), Some(id), class);
+                self.locals.push(declaration);
+                self.memory.local = Some(id);
+                id
+            }
+        };
+        let pointer = self.word_pointer(StorageClass::Function);
+        self.emit_typed(spirv::Op::AccessChain, pointer, &[variable, index])
+    }
+
+    fn load_local(
+        &mut self,
+        address: Value,
+        access: &Access,
+        ty: Type,
+        count: usize,
+    ) -> Result<Vec<Word>, Error> {
+        let count = self.component_count(count)?;
+        let byte = self.narrow_address(address, access);
+        let mut ids = Vec::new();
+        for index in 0..count {
+            let byte = self.offset_by(Type::B32, byte, i64::from(index * ty.bytes()));
+            ids.push(self.from_word_array(ty, byte, |w, index| {
+                let pointer = w.local_pointer(index);
+                w.emit(spirv::Op::Load, Type::B32, &[pointer])
+            }));
+        }
+        Ok(ids)
+    }
+
+    pub(super) fn store(&mut self, i: &Instruction, access: &Access) -> Result<(), Error> {
+        let (address, values) = (i.arguments[0], &i.arguments[1..]);
+        let ty = self.type_of(values[0]);
+        match access.space {
+            Space::Global => self.store_global(address, values, access, ty),
+            Space::Shared => self.store_shared(address, values, access, ty),
+            Space::Local => {
+                let byte = self.narrow_address(address, access);
+                for (index, &value) in values.iter().enumerate() {
+                    let byte =
+                        self.offset_by(Type::B32, byte, index as i64 * i64::from(ty.bytes()));
+                    self.store_local(byte, value, ty);
+                }
+                Ok(())
+            }
+            _ => Err(self.unsupported("its address space cannot be written")),
+        }
+    }
+
+    fn store_global(
+        &mut self,
+        address: Value,
+        values: &[Value],
+        access: &Access,
+        ty: Type,
+    ) -> Result<(), Error> {
+        let base = self.value(address);
+        let count = self.component_count(values.len())?;
+        if is_atomic(access) && count == 1 && ty.bits() >= 32 {
+            let bits = ty.as_bits();
+            let pointer = self.physical_pointer(bits, 1, base, access.offset);
+            let value = self.value(values[0]);
+            let value = self.as_bits(ty, value);
+            self.store_atomic(bits, pointer, value, access);
+            return Ok(());
+        }
+        let pointer = self.physical_pointer(ty, count, base, access.offset);
+        let ids: Vec<_> = values.iter().map(|&v| self.value(v)).collect();
+        let value = self.vector_of(ty, &ids);
+        self.store_operands(pointer, value, memory_access(access), ty.bytes() * count);
+        Ok(())
+    }
+
+    fn vector_of(&mut self, ty: Type, ids: &[Word]) -> Word {
+        if ids.len() == 1 {
+            return ids[0];
+        }
+        let vector = self.module.vector(ty, ids.len() as u32);
+        self.emit_typed(spirv::Op::CompositeConstruct, vector, ids)
+    }
+
+    fn store_atomic(&mut self, bits: Type, pointer: Word, value: Word, access: &Access) {
+        if bits == Type::B64 {
+            self.module.capability(spirv::Capability::Int64Atomics);
+        }
+        let scope = self.scope(access.scope);
+        let semantics = self.semantics(access.order, false, true);
+        let operands = [pointer, scope, semantics, value]
+            .map(Operand::IdRef)
+            .to_vec();
+        self.effect(spirv::Op::AtomicStore, operands);
+    }
+
+    fn store_operands(&mut self, pointer: Word, value: Word, access: MemoryAccess, align: u32) {
+        let mut operands = vec![
+            Operand::IdRef(pointer),
+            Operand::IdRef(value),
+            Operand::MemoryAccess(access),
+        ];
+        if access.contains(MemoryAccess::ALIGNED) {
+            operands.push(Operand::LiteralBit32(align));
+        }
+        self.effect(spirv::Op::Store, operands);
+    }
+
+    fn store_shared(
+        &mut self,
+        address: Value,
+        values: &[Value],
+        access: &Access,
+        ty: Type,
+    ) -> Result<(), Error> {
+        let count = self.component_count(values.len())?;
+        let byte = self.narrow_address(address, access);
+        let mode = memory_access(access) & !MemoryAccess::ALIGNED;
+        let ids: Vec<_> = values.iter().map(|&v| self.value(v)).collect();
+        let ids: Vec<_> = ids.into_iter().map(|id| self.as_bits(ty, id)).collect();
+        if self.memory.explicit_shared_layout {
+            self.store_shared_vector(byte, &ids, ty, count, mode);
+            return Ok(());
+        }
+        for (index, id) in ids.into_iter().enumerate() {
+            let byte = self.offset_by(Type::B32, byte, index as i64 * i64::from(ty.bytes()));
+            match ty.bits() {
+                64 => {
+                    for word in 0..2 {
+                        let piece = self.extract(Type::B32, Type::B64, id, word);
+                        let byte = self.offset_by(Type::B32, byte, i64::from(4 * word));
+                        let pointer = self.shared_pointer(Type::B32, 1, byte);
+                        self.store_operands(pointer, piece, mode, 0);
+                    }
+                }
+                32 => {
+                    let pointer = self.shared_pointer(Type::B32, 1, byte);
+                    self.store_operands(pointer, id, mode, 0);
+                }
+                _ => self.store_shared_piece(byte, id, ty),
+            }
+        }
+        Ok(())
+    }
+
+    fn store_shared_vector(
+        &mut self,
+        byte: Word,
+        ids: &[Word],
+        ty: Type,
+        count: u32,
+        mode: MemoryAccess,
+    ) {
+        let (element, lanes, repeat) = Self::shared_view(ty, count);
+        let pieces: Vec<_> = match ty.bytes() {
+            8 => ids
+                .iter()
+                .flat_map(|&id| [0, 1].map(|word| self.extract(Type::B32, Type::B64, id, word)))
+                .collect(),
+            _ => ids.to_vec(),
+        };
+        for (index, chunk) in pieces
+            .chunks(lanes as usize)
+            .enumerate()
+            .take(repeat as usize)
+        {
+            let step = index as i64 * i64::from(element.bytes() * lanes);
+            let byte = self.offset_by(Type::B32, byte, step);
+            let pointer = self.shared_pointer(element, lanes, byte);
+            let value = self.vector_of(element, chunk);
+            self.store_operands(pointer, value, mode, 0);
+        }
+    }
+
+    /// Writes part of a shared word. Other threads may write its other parts at
+    /// the same time, so the part is cleared and set by atomics that leave the
+    /// rest alone.
+    fn store_shared_piece(&mut self, byte: Word, id: Word, ty: Type) {
+        let pointer = self.shared_pointer(Type::B32, 1, byte);
+        let (mask, value) = self.piece_in_word(byte, id, ty);
+        let keep = self.emit(spirv::Op::Not, Type::B32, &[mask]);
+        let scope = self.module.u32(spirv::Scope::Workgroup as u32);
+        let relaxed = self.module.u32(MemorySemantics::RELAXED.bits());
+        self.emit(
+            spirv::Op::AtomicAnd,
+            Type::B32,
+            &[pointer, scope, relaxed, keep],
+        );
+        self.emit(
+            spirv::Op::AtomicOr,
+            Type::B32,
+            &[pointer, scope, relaxed, value],
+        );
+    }
+
+    /// The bits of a word that a narrow value takes, and the value there.
+    fn piece_in_word(&mut self, byte: Word, id: Word, ty: Type) -> (Word, Word) {
+        let amount = self.bit_in_word(byte);
+        let ones = self.module.constant(Type::B32, ty.mask());
+        let mask = self.emit(spirv::Op::ShiftLeftLogical, Type::B32, &[ones, amount]);
+        let value = self.emit(spirv::Op::UConvert, Type::B32, &[id]);
+        let value = self.emit(spirv::Op::ShiftLeftLogical, Type::B32, &[value, amount]);
+        (mask, value)
+    }
+
+    fn store_local(&mut self, byte: Word, value: Value, ty: Type) {
+        let id = self.value(value);
+        let id = self.as_bits(ty, id);
+        let two = self.module.u32(2);
+        let index = self.emit(spirv::Op::ShiftRightLogical, Type::B32, &[byte, two]);
+        let pointer = self.local_pointer(index);
+        match ty.bits() {
+            64 => {
+                let next = self.offset_by(Type::B32, index, 1);
+                let pointers = [pointer, self.local_pointer(next)];
+                for (word, pointer) in pointers.into_iter().enumerate() {
+                    let piece = self.extract(Type::B32, Type::B64, id, word as u32);
+                    self.effect(
+                        spirv::Op::Store,
+                        vec![Operand::IdRef(pointer), Operand::IdRef(piece)],
+                    );
+                }
+            }
+            32 => self.effect(
+                spirv::Op::Store,
+                vec![Operand::IdRef(pointer), Operand::IdRef(id)],
+            ),
+            _ => {
+                let (mask, piece) = self.piece_in_word(byte, id, ty);
+                let keep = self.emit(spirv::Op::Not, Type::B32, &[mask]);
+                let old = self.emit(spirv::Op::Load, Type::B32, &[pointer]);
+                let old = self.emit(spirv::Op::BitwiseAnd, Type::B32, &[old, keep]);
+                let new = self.emit(spirv::Op::BitwiseOr, Type::B32, &[old, piece]);
+                self.effect(
+                    spirv::Op::Store,
+                    vec![Operand::IdRef(pointer), Operand::IdRef(new)],
+                );
+            }
+        }
+    }
+
+    pub(super) fn atomic(&mut self, i: &Instruction, atomic: &Atomic) -> Result<(), Error> {
+        let ty = self.type_of(i.results[0]);
+        let bits = ty.as_bits();
+        if ty.bits() < 32 {
+            return Err(self.unsupported("atomics of less than 32 bits"));
+        }
+        let shared = atomic.access.space == Space::Shared;
+        if ty.bits() == 64 && (shared || !self.target.int64_atomics) {
+            return Err(self.unsupported("64-bit atomics in this memory"));
+        }
+        if ty.bits() == 64 {
+            self.module.capability(spirv::Capability::Int64Atomics);
+        }
+        let native = self.native_float_add(atomic, ty, shared);
+        let element = if native { ty } else { bits };
+        let pointer = match atomic.access.space {
+            Space::Shared => {
+                let byte = self.narrow_address(i.arguments[0], &atomic.access);
+                self.shared_pointer(Type::B32, 1, byte)
+            }
+            Space::Global => {
+                let base = self.value(i.arguments[0]);
+                self.physical_pointer(element, 1, base, atomic.access.offset)
+            }
+            _ => return Err(self.unsupported("atomics in this address space")),
+        };
+        let operands: Vec<_> = i.arguments[1..].iter().map(|&v| self.value(v)).collect();
+        let scope = self.scope(atomic.access.scope);
+        let semantics = self.semantics(atomic.access.order, true, true);
+        let place = Place {
+            pointer,
+            scope,
+            semantics,
+        };
+        let id = if native {
+            self.module.extension("SPV_EXT_shader_atomic_float_add");
+            self.module
+                .capability(spirv::Capability::AtomicFloat32AddEXT);
+            self.emit(
+                spirv::Op::AtomicFAddEXT,
+                ty,
+                &[pointer, scope, semantics, operands[0]],
+            )
+        } else {
+            self.integer_atomic(atomic.op, ty, &place, &operands)?
+        };
+        self.define(i.results[0], id);
+        Ok(())
+    }
+
+    /// Whether a float addition needs no loop. Shared memory is words here, and
+    /// a float atomic needs floats.
+    fn native_float_add(&self, atomic: &Atomic, ty: Type, shared: bool) -> bool {
+        atomic.op == AtomicOp::FloatAdd
+            && ty == Type::F32
+            && !shared
+            && self.target.float32_atomic_add
+    }
+
+    fn integer_atomic(
+        &mut self,
+        op: AtomicOp,
+        ty: Type,
+        place: &Place,
+        operands: &[Word],
+    ) -> Result<Word, Error> {
+        use spirv::Op as S;
+        let bits = ty.as_bits();
+        let simple = match op {
+            AtomicOp::Add => S::AtomicIAdd,
+            AtomicOp::And => S::AtomicAnd,
+            AtomicOp::Or => S::AtomicOr,
+            AtomicOp::Xor => S::AtomicXor,
+            AtomicOp::SignedMin => S::AtomicSMin,
+            AtomicOp::SignedMax => S::AtomicSMax,
+            AtomicOp::UnsignedMin => S::AtomicUMin,
+            AtomicOp::UnsignedMax => S::AtomicUMax,
+            AtomicOp::Exchange => S::AtomicExchange,
+            AtomicOp::CompareExchange => {
+                let ids = operands
+                    .iter()
+                    .map(|&id| self.as_bits(ty, id))
+                    .collect::<Vec<_>>();
+                let old = self.compare_exchange(bits, place, ids[0], ids[1]);
+                return Ok(self.as_float(ty, old));
+            }
+            _ => return self.atomic_loop(op, ty, place, operands[0]),
+        };
+        let operand = self.as_bits(ty, operands[0]);
+        let ids = [place.pointer, place.scope, place.semantics, operand];
+        let old = self.emit(simple, bits, &ids);
+        Ok(self.as_float(ty, old))
+    }
+
+    fn compare_exchange(&mut self, bits: Type, place: &Place, expected: Word, new: Word) -> Word {
+        // The semantics of failure may not release.
+        let failure = self.module.u32(MemorySemantics::RELAXED.bits());
+        let ids = [
+            place.pointer,
+            place.scope,
+            place.semantics,
+            failure,
+            new,
+            expected,
+        ];
+        self.emit(spirv::Op::AtomicCompareExchange, bits, &ids)
+    }
+
+    /// An operation that the device lacks: compute, and exchange if nothing
+    /// came between, else again.
+    fn atomic_loop(
+        &mut self,
+        op: AtomicOp,
+        ty: Type,
+        place: &Place,
+        operand: Word,
+    ) -> Result<Word, Error> {
+        let bits = ty.as_bits();
+        let relaxed = self.module.u32(MemorySemantics::RELAXED.bits());
+        let start = self.emit(
+            spirv::Op::AtomicLoad,
+            bits,
+            &[place.pointer, place.scope, relaxed],
+        );
+        let [header, body, continuing, merge] = [(); 4].map(|()| self.module.id());
+        let before = self.label();
+        self.continue_in(header);
+        let old = self.module.id();
+        let (phi, spirv_type) = (self.module.id(), self.module.ty(bits));
+        let sources = [start, before, old, continuing]
+            .map(Operand::IdRef)
+            .to_vec();
+        self.emit_phi(phi, spirv_type, sources);
+        let merge_operands = vec![
+            Operand::IdRef(merge),
+            Operand::IdRef(continuing),
+            Operand::LoopControl(spirv::LoopControl::NONE),
+        ];
+        self.effect(spirv::Op::LoopMerge, merge_operands);
+        self.continue_in(body);
+        let new = self.updated(op, ty, phi, operand)?;
+        let found = self.compare_exchange(bits, place, phi, new);
+        self.copy_to(old, spirv_type, found);
+        let done = self.emit(spirv::Op::IEqual, Type::B1, &[found, phi]);
+        let branch = [done, merge, continuing].map(Operand::IdRef).to_vec();
+        self.terminate(spirv::Op::BranchConditional, branch);
+        self.start(continuing);
+        self.terminate(spirv::Op::Branch, vec![Operand::IdRef(header)]);
+        self.start(merge);
+        Ok(self.as_float(ty, phi))
+    }
+
+    /// What an atomic operation leaves in memory.
+    fn updated(&mut self, op: AtomicOp, ty: Type, old: Word, operand: Word) -> Result<Word, Error> {
+        use spirv::{GlslStd450Op, Op as S};
+        let bits = ty.as_bits();
+        let value = self.as_float(ty, old);
+        let (zero, one) = (self.module.constant(bits, 0), self.module.constant(bits, 1));
+        let new = match op {
+            AtomicOp::FloatAdd => self.emit(S::FAdd, ty, &[value, operand]),
+            AtomicOp::FloatMin => self.glsl(GlslStd450Op::NMin, ty, &[value, operand]),
+            AtomicOp::FloatMax => self.glsl(GlslStd450Op::NMax, ty, &[value, operand]),
+            AtomicOp::Increment => {
+                let wraps = self.compare(Condition::Ge, Signedness::Unsigned, &[old, operand]);
+                let next = self.emit(S::IAdd, bits, &[old, one]);
+                self.emit(S::Select, bits, &[wraps, zero, next])
+            }
+            AtomicOp::Decrement => {
+                let is_zero = self.emit(S::IEqual, Type::B1, &[old, zero]);
+                let beyond = self.compare(Condition::Gt, Signedness::Unsigned, &[old, operand]);
+                let wraps = self.emit(S::LogicalOr, Type::B1, &[is_zero, beyond]);
+                let next = self.emit(S::ISub, bits, &[old, one]);
+                self.emit(S::Select, bits, &[wraps, operand, next])
+            }
+            _ => return Err(self.unsupported("this atomic operation")),
+        };
+        Ok(self.as_bits(ty, new))
+    }
+
+    pub(super) fn scope(&mut self, scope: Scope) -> Word {
+        let scope = match scope {
+            Scope::Block => spirv::Scope::Workgroup,
+            Scope::Device | Scope::System => spirv::Scope::Device,
+        };
+        self.module.u32(scope as u32)
+    }
+
+    /// The semantics of an atomic that reads, writes, or both.
+    fn semantics(&mut self, order: Order, reads: bool, writes: bool) -> Word {
+        let all = all_memory();
+        let acquire = MemorySemantics::ACQUIRE | MemorySemantics::MAKE_VISIBLE | all;
+        let release = MemorySemantics::RELEASE | MemorySemantics::MAKE_AVAILABLE | all;
+        let both = MemorySemantics::ACQUIRE_RELEASE
+            | MemorySemantics::MAKE_VISIBLE
+            | MemorySemantics::MAKE_AVAILABLE
+            | all;
+        let semantics = match order {
+            Order::Acquire if reads => acquire,
+            Order::Release if writes => release,
+            Order::AcquireRelease | Order::SequentiallyConsistent => match (reads, writes) {
+                (true, false) => acquire,
+                (false, _) => release,
+                _ => both,
+            },
+            _ => MemorySemantics::RELAXED,
+        };
+        self.module.u32(semantics.bits())
+    }
+
+    /// The semantics of barriers and fences: everything before is visible after.
+    pub(super) fn full_semantics(&mut self) -> Word {
+        let semantics = MemorySemantics::ACQUIRE_RELEASE
+            | MemorySemantics::MAKE_AVAILABLE
+            | MemorySemantics::MAKE_VISIBLE
+            | all_memory();
+        self.module.u32(semantics.bits())
+    }
+
+    pub(super) fn fence(&mut self, scope: Scope) {
+        let scope = self.scope(scope);
+        let semantics = self.full_semantics();
+        let operands = [scope, semantics].map(Operand::IdRef).to_vec();
+        self.effect(spirv::Op::MemoryBarrier, operands);
+    }
+}
+
+/// Where an atomic operation happens and how it orders memory, as ids.
+struct Place {
+    pointer: Word,
+    scope: Word,
+    semantics: Word,
+}
+
+fn all_memory() -> MemorySemantics {
+    MemorySemantics::UNIFORM_MEMORY | MemorySemantics::WORKGROUP_MEMORY
+}
+
+/// Whether an access takes part in synchronization between threads.
+const fn is_atomic(access: &Access) -> bool {
+    matches!(
+        access.order,
+        Order::Relaxed
+            | Order::Acquire
+            | Order::Release
+            | Order::AcquireRelease
+            | Order::SequentiallyConsistent
+    )
+}
+
+/// The memory operands of an ordinary access. What other threads may touch must
+/// be marked non-private under the Vulkan memory model.
+fn memory_access(access: &Access) -> MemoryAccess {
+    let mut mode = MemoryAccess::ALIGNED;
+    if access.space != Space::Constant && access.order != Order::ReadOnly {
+        mode |= MemoryAccess::NON_PRIVATE_POINTER;
+    }
+    if !matches!(access.order, Order::Weak | Order::ReadOnly) {
+        mode |= MemoryAccess::VOLATILE;
+    }
+    mode
+}

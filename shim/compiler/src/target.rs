@@ -1,0 +1,68 @@
+//! What the code is compiled for, as plain data: the driver fills it from a
+//! device's properties, tests from nothing.
+
+/// A device's abilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// Invocations of a subgroup, as pipelines will require it.
+    pub subgroup_size: u32,
+    /// Bytes of push constants.
+    pub push_constant_bytes: u32,
+    /// `shaderFloat16`
+    pub float16: bool,
+    /// `shaderFloat64`
+    pub float64: bool,
+    /// Whether shared memory may be declared several times with explicit
+    /// layouts of 8, 16 and 32 bits (`VK_KHR_workgroup_memory_explicit_layout`).
+    pub explicit_shared_layout: bool,
+    /// `shaderBufferInt64Atomics`
+    pub int64_atomics: bool,
+    /// `shaderBufferFloat32AtomicAdd`
+    pub float32_atomic_add: bool,
+    /// `shaderSharedFloat32AtomicAdd`
+    pub shared_float32_atomic_add: bool,
+    /// `shaderSignedZeroInfNanPreserveFloat32`
+    pub preserve_special_values: bool,
+    /// Whether GLSL's `fma` of f32 rounds once. Where it does not, the product
+    /// and sum are computed in f64 and rounded.
+    pub fused_multiply_add: bool,
+    /// `VK_KHR_shader_maximal_reconvergence`
+    pub maximal_reconvergence: bool,
+    /// `shaderSubgroupClock`
+    pub subgroup_clock: bool,
+}
+
+impl Target {
+    /// A GPU with subgroups as wide as a warp and everything that NVIDIA's and
+    /// Mesa's desktop drivers offer.
+    #[must_use]
+    pub const fn wide() -> Self {
+        Self {
+            subgroup_size: 32,
+            push_constant_bytes: 256,
+            float16: true,
+            float64: true,
+            explicit_shared_layout: true,
+            int64_atomics: true,
+            float32_atomic_add: true,
+            shared_float32_atomic_add: true,
+            preserve_special_values: true,
+            fused_multiply_add: true,
+            // spirv-val before 2024 does not know it; drivers that have it say so.
+            maximal_reconvergence: false,
+            subgroup_clock: true,
+        }
+    }
+
+    /// lavapipe 25: eight lanes, no explicit layouts, products and sums rounded
+    /// apart.
+    #[must_use]
+    pub const fn lavapipe() -> Self {
+        Self {
+            subgroup_size: 8,
+            explicit_shared_layout: false,
+            fused_multiply_add: false,
+            ..Self::wide()
+        }
+    }
+}
