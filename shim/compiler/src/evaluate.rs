@@ -1,18 +1,23 @@
 //! What a pure operation computes, in Rust. One definition serves constant
 //! folding and the interpreter, and through it every differential test.
 
+mod rounded;
+
 use smallvec::SmallVec;
 
 use crate::ir::{
-    AtomicOp, Condition, Division, FloatCondition, FloatMode, Half, Op, PermuteMode, Rounding,
-    Signedness, Type,
+    AtomicOp, Condition, FloatCondition, FloatMode, Half, Op, PermuteMode, Rounding, Signedness,
+    Type,
 };
 
 /// Bits of a value and its type.
 pub type Operand = (Type, u64);
 
 /// The results of an operation on these operands; `None` where it depends on
-/// more than them, or rounds in a way that Rust cannot.
+/// more than them.
+///
+/// Where PTX allows an error (`.approx`, `.full`), this is the result of an f64
+/// computation rounded once more, or the correctly rounded one.
 #[must_use]
 pub fn evaluate(op: &Op, results: &[Type], operands: &[Operand]) -> Option<SmallVec<[u64; 2]>> {
     let bits: SmallVec<[u64; 4]> = operands.iter().map(|&(_, bits)| bits).collect();
@@ -291,15 +296,18 @@ fn f64_to_half(value: f64) -> u16 {
     sign | (base + offset as u16)
 }
 
-/// Rounds the exact value of a sum or product that an f64 computation and its
-/// error give: only to nearest is done here.
-fn nearest(mode: FloatMode) -> Option<()> {
-    (mode.rounding == Rounding::Nearest).then_some(())
-}
-
 fn flush(ty: Type, mode: FloatMode, bits: u64) -> u64 {
     if mode.flush {
         flush_subnormal(ty, bits)
+    } else {
+        bits
+    }
+}
+
+/// Conversions flush their f32 side alone.
+fn flush_single(ty: Type, mode: FloatMode, bits: u64) -> u64 {
+    if ty == Type::F32 {
+        flush(ty, mode, bits)
     } else {
         bits
     }
@@ -321,32 +329,32 @@ fn flush_subnormal(ty: Type, bits: u64) -> u64 {
 fn float(op: &Op, result: Type, ty: Type, v: &[u64]) -> Option<u64> {
     let at = |index: usize| v.get(index).copied();
     let sign = 1u64 << (ty.bits() - 1);
-    // Each operation on f16 and f32 is exact or correctly rounded when it is
-    // done in f64 and rounded once more.
-    let arithmetic = |mode: FloatMode, f: &dyn Fn(&[f64]) -> f64| -> Option<u64> {
-        nearest(mode)?;
+    // Of an operation that need not be exact, the f64 result rounded once more.
+    let approximate = |mode: FloatMode, f: &dyn Fn(&[f64]) -> f64| -> u64 {
         let values: SmallVec<[f64; 3]> =
             v.iter().map(|&b| to_f64(ty, flush(ty, mode, b))).collect();
-        Some(flush(result, mode, from_f64(result, f(&values))))
+        flush(result, mode, from_f64(result, f(&values)))
+    };
+    let rounded = |mode: FloatMode, f: rounded::Operation| -> u64 {
+        let values: SmallVec<[u64; 3]> = v.iter().map(|&b| flush(ty, mode, b)).collect();
+        flush(result, mode, f(ty, mode.rounding, &values))
     };
     Some(match *op {
-        Op::FAdd(mode) => arithmetic(mode, &|v| v[0] + v[1])?,
-        Op::FSub(mode) => arithmetic(mode, &|v| v[0] - v[1])?,
-        Op::FMul(mode) => arithmetic(mode, &|v| v[0] * v[1])?,
-        Op::Fma(mode) => return fma(ty, mode, at(0)?, at(1)?, at(2)?),
-        Op::FDiv(accuracy) => arithmetic(accuracy.mode, &|v| v[0] / v[1])?,
-        Op::Reciprocal(accuracy) => arithmetic(accuracy.mode, &|v| 1.0 / v[0])?,
-        Op::SquareRoot(accuracy) => arithmetic(accuracy.mode, &|v| v[0].sqrt())?,
-        Op::ReciprocalRoot(a) if a.division == Division::Approximate => {
-            arithmetic(a.mode, &|v| 1.0 / v[0].sqrt())?
-        }
-        Op::Sine(a) => arithmetic(a.mode, &|v| v[0].sin())?,
-        Op::Cosine(a) => arithmetic(a.mode, &|v| v[0].cos())?,
-        Op::Exp2(a) => arithmetic(a.mode, &|v| v[0].exp2())?,
-        Op::Log2(a) => arithmetic(a.mode, &|v| v[0].log2())?,
-        Op::Tanh(a) => arithmetic(a.mode, &|v| v[0].tanh())?,
-        Op::FMin(mode) => arithmetic(mode, &|v| minimum(v[0], v[1]))?,
-        Op::FMax(mode) => arithmetic(mode, &|v| -minimum(-v[0], -v[1]))?,
+        Op::FAdd(mode) => rounded(mode, rounded::add),
+        Op::FSub(mode) => rounded(mode, rounded::subtract),
+        Op::FMul(mode) => rounded(mode, rounded::multiply),
+        Op::Fma(mode) => rounded(mode, rounded::multiply_add),
+        Op::FDiv(accuracy) => rounded(accuracy.mode, rounded::divide),
+        Op::Reciprocal(accuracy) => rounded(accuracy.mode, rounded::reciprocal),
+        Op::SquareRoot(accuracy) => rounded(accuracy.mode, rounded::square_root),
+        Op::ReciprocalRoot(a) => approximate(a.mode, &|v| 1.0 / v[0].sqrt()),
+        Op::Sine(a) => approximate(a.mode, &|v| v[0].sin()),
+        Op::Cosine(a) => approximate(a.mode, &|v| v[0].cos()),
+        Op::Exp2(a) => approximate(a.mode, &|v| v[0].exp2()),
+        Op::Log2(a) => approximate(a.mode, &|v| v[0].log2()),
+        Op::Tanh(a) => approximate(a.mode, &|v| v[0].tanh()),
+        Op::FMin(mode) => approximate(mode, &|v| minimum(v[0], v[1])),
+        Op::FMax(mode) => approximate(mode, &|v| -minimum(-v[0], -v[1])),
         Op::FNeg => at(0)? ^ sign,
         Op::FAbs => at(0)? & !sign,
         Op::CopySign => (at(0)? & sign) | (at(1)? & !sign),
@@ -375,40 +383,20 @@ fn float(op: &Op, result: Type, ty: Type, v: &[u64]) -> Option<u64> {
             )
         }
         Op::IntegerToFloat(conversion) => {
-            nearest(conversion.mode)?;
-            integer_to_float(result, extend(ty, at(0)?, conversion.signedness))
+            let value = extend(ty, at(0)?, conversion.signedness);
+            rounded::of_integer(result, conversion.mode.rounding, value)
         }
         Op::FloatConvert(mode) => {
-            let widens = result.bits() > ty.bits();
-            if !widens {
-                nearest(mode)?;
-            }
-            let value = to_f64(ty, flush(ty, mode, at(0)?));
-            flush(result, mode, from_f64(result, value))
+            let value = flush_single(ty, mode, at(0)?);
+            flush_single(
+                result,
+                mode,
+                rounded::convert(ty, result, mode.rounding, value),
+            )
         }
         Op::RoundToIntegral(rounding) => from_f64(ty, round(rounding, to_f64(ty, at(0)?))),
         _ => return None,
     })
-}
-
-/// The fused product and sum. Rounding the f64 result of an f32 product (which
-/// is exact) plus an addend to odd before rounding to f32 makes it one rounding.
-fn fma(ty: Type, mode: FloatMode, a: u64, b: u64, c: u64) -> Option<u64> {
-    nearest(mode)?;
-    let [a, b, c] = [a, b, c].map(|bits| to_f64(ty, flush(ty, mode, bits)));
-    if ty == Type::F64 {
-        return Some(a.mul_add(b, c).to_bits());
-    }
-    let product = a * b;
-    let sum = product + c;
-    let shadow = sum - product;
-    let error = (product - (sum - shadow)) + (c - shadow);
-    let mut bits = sum.to_bits();
-    if error != 0.0 && sum.is_finite() && bits & 1 == 0 {
-        let away = (error > 0.0) == (sum > 0.0);
-        bits = if away { bits + 1 } else { bits - 1 };
-    }
-    Some(flush(ty, mode, from_f64(ty, f64::from_bits(bits))))
 }
 
 /// The lesser operand; a number rather than NaN, -0 rather than +0.
@@ -467,15 +455,6 @@ fn to_integer(ty: Type, signedness: Signedness, value: f64) -> u64 {
             (value as i64).clamp(-most - 1, most) as u64
         }
         Signedness::Unsigned => (value as u64).min(ty.mask()),
-    }
-}
-
-fn integer_to_float(ty: Type, value: i128) -> u64 {
-    match ty {
-        Type::F32 => u64::from((value as f32).to_bits()),
-        // 64-bit integers may need two roundings through f64; beyond 2^17 a
-        // half is infinite either way.
-        _ => from_f64(ty, value as f64),
     }
 }
 

@@ -13,6 +13,7 @@ mod compile;
 pub mod evaluate;
 pub mod fatbin;
 pub mod front;
+pub mod interpreter;
 pub mod ir;
 pub mod loops;
 pub mod pass;
