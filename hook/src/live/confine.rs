@@ -105,9 +105,13 @@ pub fn confine() -> Result<(), LiveError> {
 }
 
 fn drop_capabilities() -> io::Result<()> {
-    for number in 0..u64::BITS {
-        // Numbers that this kernel does not know are an error, and nothing is lost.
-        let _ = remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << number));
+    // The first number that this kernel does not know is the end of its list.
+    let numbers = 0..u64::BITS;
+    let capabilities = numbers.map(|number| CapabilitySet::from_bits_retain(1 << number));
+    for capability in capabilities {
+        if remove_capability_from_bounding_set(capability).is_err() {
+            break;
+        }
     }
     let sets = CapabilitySets {
         effective: KEPT,
