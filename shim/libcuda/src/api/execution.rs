@@ -9,6 +9,7 @@ use compiler::front::Function as Entry;
 
 use crate::core::callback;
 use crate::core::function::{self, Function};
+use crate::core::launch::Launch;
 use crate::core::stream::Stream;
 use crate::handles::{HostPtr, In};
 
@@ -114,7 +115,7 @@ pub fn cuLaunchKernel(
         parameters,
         extra,
     };
-    launch.run(&function, &stream)
+    run(&launch, &function, &stream)
 }
 
 pub fn cuLaunchKernelEx(
@@ -132,7 +133,7 @@ pub fn cuLaunchKernelEx(
         parameters,
         extra,
     };
-    launch.run(&function, &stream)
+    run(&launch, &function, &stream)
 }
 
 pub fn cuLaunchCooperativeKernel(
@@ -163,36 +164,27 @@ pub fn cuLaunchHostFunc(stream: Arc<Stream>, function: CUhostFn, user_data: Host
     })
 }
 
-/// A launch as the caller describes it.
-struct Launch {
-    grid: [u32; 3],
-    block: [u32; 3],
-    shared_bytes: u32,
-    parameters: HostPtr,
-    extra: HostPtr,
-}
-
-impl Launch {
-    fn run(&self, function: &Function, _stream: &Arc<Stream>) -> CUresult {
-        // CUDA_ERROR_INVALID_VALUE if the grid or the block is empty, or the
-        // parameters are given in both ways.
-        let empty = self.grid.contains(&0) || self.block.contains(&0);
-        if empty || !self.parameters.is_null() && !self.extra.is_null() {
-            return Err(CUerror::INVALID_VALUE);
-        }
-        let threads = self.block.iter().try_fold(1_u32, |n, &d| n.checked_mul(d));
-        // CUDA_ERROR_INVALID_VALUE if the block is larger than the kernel allows.
-        if threads.is_none_or(|threads| function.max_threads().is_ok_and(|most| threads > most)) {
-            return Err(CUerror::INVALID_VALUE);
-        }
-        // CUDA_ERROR_INVALID_VALUE if there is less shared memory than asked for.
-        if u64::from(self.shared_bytes) > function.max_dynamic_shared()? {
-            return Err(CUerror::INVALID_VALUE);
-        }
-        abi::trace::log(format_args!(
-            "kernel {}: launching is not supported yet, returning CUDA_ERROR_NOT_SUPPORTED",
-            function.entry().name
-        ));
-        Err(CUerror::NOT_SUPPORTED)
+/// Checks a launch and adds it to its stream.
+fn run(launch: &Launch, function: &Arc<Function>, stream: &Arc<Stream>) -> CUresult {
+    // CUDA_ERROR_INVALID_VALUE if the grid or the block is empty, or the
+    // parameters are given in both ways.
+    let empty = launch.grid.contains(&0) || launch.block.contains(&0);
+    if empty || !launch.parameters.is_null() && !launch.extra.is_null() {
+        return Err(CUerror::INVALID_VALUE);
     }
+    let device = function.module()?.resources()?.device;
+    // CUDA_ERROR_INVALID_VALUE if a dimension is above the device's limit.
+    if !device.traits().allows(launch.grid, launch.block) {
+        return Err(CUerror::INVALID_VALUE);
+    }
+    let threads = launch.block.iter().product::<u32>();
+    // CUDA_ERROR_INVALID_VALUE if the block is larger than the kernel allows.
+    if threads > function.max_threads()? {
+        return Err(CUerror::INVALID_VALUE);
+    }
+    // CUDA_ERROR_INVALID_VALUE if there is less shared memory than asked for.
+    if u64::from(launch.shared_bytes) > function.max_dynamic_shared()? {
+        return Err(CUerror::INVALID_VALUE);
+    }
+    launch.run(function, stream)
 }

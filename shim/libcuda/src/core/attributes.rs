@@ -87,6 +87,14 @@ impl Traits {
         number(self.shared_memory.min(most))
     }
 
+    /// Whether a launch's grid and block are within the device's limits.
+    pub fn allows(&self, grid: [u32; 3], block: [u32; 3]) -> bool {
+        let within = |value: u32, most: i32| value <= most.unsigned_abs();
+        let grid = grid.iter().zip(MAX_GRID).all(|(&blocks, most)| within(blocks, most));
+        let block = (0..3).all(|d| within(block[d], self.max_block(d)));
+        grid && block
+    }
+
     fn max_block(&self, dimension: usize) -> i32 {
         // A block is a workgroup of one dimension, so that only its volume counts.
         MAX_BLOCK[dimension].min(self.max_threads_per_block())

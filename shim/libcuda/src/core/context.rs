@@ -15,12 +15,14 @@ use abi::cuda::*;
 use abi::{CUerror, CUresult};
 
 use crate::core::device::Device;
+use crate::core::host_memory;
 use crate::core::memory;
 use crate::core::module::Module;
 use crate::core::staging::Staging;
 use crate::core::storage::Storage;
 use crate::core::stream::{self, Point, Stream};
-use crate::handles::{CONTEXTS, EVENTS, FUNCTIONS, MODULES, STREAMS};
+use crate::error::cuda_error;
+use crate::handles::{CONTEXTS, EVENTS, FUNCTIONS, HostPtr, MODULES, STREAMS};
 
 /// `CU_CTX_*` flags that a context may have.
 pub const FLAGS_MASK: u32 = 0xff;
@@ -48,6 +50,8 @@ pub struct Resources {
     pub storage: Storage,
     /// The status that every later call returns after the device failed; 0 before.
     fault: AtomicU32,
+    /// A word that a kernel sets when it traps.
+    trap: Arc<vulkan::Allocation>,
     legacy: Mutex<Option<Arc<Stream>>>,
     streams: Mutex<Vec<Weak<Stream>>>,
     /// Streams that were destroyed before their work was done.
@@ -220,6 +224,9 @@ impl Context {
 impl Resources {
     fn new(context: &Context) -> Result<Arc<Self>, CUerror> {
         let vulkan = context.device.open()?;
+        let trap = vulkan.allocate(size_of::<u32>() as u64, vulkan::Placement::Host);
+        let trap = trap.map_err(|error| cuda_error(&error))?;
+        host_memory::write(mapped(&trap)?, &0_u32.to_ne_bytes());
         let resources = Arc::new(Self {
             context: context.handle(),
             device: context.device,
@@ -227,6 +234,7 @@ impl Resources {
             storage: Storage::default(),
             vulkan,
             fault: AtomicU32::new(0),
+            trap,
             legacy: Mutex::default(),
             streams: Mutex::default(),
             departing: Mutex::default(),
@@ -321,7 +329,20 @@ impl Resources {
         error
     }
 
-    fn check_fault(&self) -> CUresult {
+    /// The device address of the word that a kernel sets when it traps.
+    pub fn trap_address(&self) -> u64 {
+        self.trap.device_address()
+    }
+
+    /// Whether the context still works: a kernel that trapped ends it, as does a
+    /// lost device.
+    ///
+    /// # Errors
+    /// The status that ended it.
+    pub fn check_fault(&self) -> CUresult {
+        if host_memory::word(mapped(&self.trap)?) != 0 {
+            self.note_failure(CUerror::LAUNCH_FAILED);
+        }
         CUerror::from_code(self.fault.load(Ordering::Acquire)).map_or(Ok(()), Err)
     }
 
@@ -344,6 +365,12 @@ impl Resources {
         }
         memory::free_all_of(self.context);
     }
+}
+
+/// Where an allocation of host memory lies for the host.
+fn mapped(allocation: &vulkan::Allocation) -> Result<HostPtr, CUerror> {
+    let start = allocation.host_ptr().ok_or(CUerror::OUT_OF_MEMORY)?;
+    Ok(HostPtr(start.as_ptr().cast()))
 }
 
 thread_local! {

@@ -7,11 +7,12 @@ use abi::cuda::CUdevice;
 use abi::identity::{self, Facts, Identity, Kind, PciAddress};
 use abi::persona::Persona;
 use abi::{CUerror, trace};
+use compiler::Target;
 
 use crate::core::attributes::Traits;
 use crate::core::context::{Context, Resources};
 use crate::core::memory::AddressMap;
-use crate::core::{self_test, visible_devices};
+use crate::core::{self_test, target, visible_devices};
 use crate::error::cuda_error;
 use crate::process;
 
@@ -21,6 +22,7 @@ pub struct Device {
     physical: vulkan::PhysicalDevice,
     traits: Traits,
     opened: Mutex<Option<Arc<vulkan::Device>>>,
+    target: OnceLock<Result<Target, vulkan::Error>>,
     primary: OnceLock<PrimaryContext>,
     flusher: Flusher,
     /// Every address that the device's memory has.
@@ -69,6 +71,15 @@ impl Device {
         process::finish_before_exit_handlers_so_far();
         *opened = Some(device.clone());
         Ok(device)
+    }
+
+    /// What kernels are compiled for on this device.
+    ///
+    /// # Errors
+    /// The status of a device that cannot be opened or probed.
+    pub fn compiler_target(&self) -> Result<Target, CUerror> {
+        let target = self.target.get_or_init(|| target::of(&self.try_open()?));
+        target.as_ref().copied().map_err(cuda_error)
     }
 
     /// Whether the device computes what it should; the log says what it did not.
@@ -299,6 +310,7 @@ impl Device {
             traits,
             physical,
             opened: Mutex::default(),
+            target: OnceLock::new(),
             primary: OnceLock::new(),
             flusher: Flusher::default(),
             addresses: AddressMap::default(),

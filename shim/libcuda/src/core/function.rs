@@ -2,14 +2,16 @@
 
 use std::ffi::CString;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
 
-use abi::CUerror;
+use abi::{CUerror, trace};
 use abi::cuda::{CUfunction, CUfunction_attribute as Attribute};
 use compiler::front::words::StateSpace;
 use compiler::front::{Function as Entry, align_up};
 
-use crate::core::module::Module;
+use crate::core::compiled::Compiled;
+use crate::core::module::{Module, report};
 use crate::handles::FUNCTIONS;
 
 /// A kernel that is not compiled yet has no register count; this is the one that
@@ -27,6 +29,7 @@ pub struct Function {
     entry: Entry,
     max_dynamic_shared: AtomicI32,
     carveout: AtomicI32,
+    compiled: OnceLock<Result<Arc<Compiled>, CUerror>>,
 }
 
 impl Function {
@@ -39,6 +42,7 @@ impl Function {
             entry,
             max_dynamic_shared: AtomicI32::new(UNSET),
             carveout: AtomicI32::new(-1),
+            compiled: OnceLock::new(),
         })
     }
 
@@ -62,6 +66,34 @@ impl Function {
     /// `INVALID_HANDLE` once the module is unloaded.
     pub fn module(&self) -> Result<Arc<Module>, CUerror> {
         self.module.upgrade().ok_or(CUerror::INVALID_HANDLE)
+    }
+
+    /// The compiled kernel; compiles it now unless somebody has.
+    ///
+    /// # Errors
+    /// The status of a kernel that does not compile, whose reason the log gives
+    /// once; it fails alone.
+    pub fn compiled(&self) -> Result<Arc<Compiled>, CUerror> {
+        self.compiled.get_or_init(|| self.compile().map(Arc::new)).clone()
+    }
+
+    fn compile(&self) -> Result<Compiled, CUerror> {
+        let module = self.module()?;
+        let resources = module.resources()?;
+        let source = module.image().source()?;
+        let start = Instant::now();
+        let target = resources.device.compiler_target()?;
+        let kernel = compiler::compile(source, &self.entry.name, &target);
+        let kernel = kernel.map_err(|error| report(&error.into()))?;
+        trace::note(format_args!(
+            "kernel {}: {} bytes of SPIR-V in {:.1} ms",
+            self.entry.name,
+            4 * kernel.spirv.len(),
+            start.elapsed().as_secs_f64() * 1e3
+        ));
+        let address = |name: &String| Ok(module.global(name)?.0.0 as u64);
+        let variables = kernel.variables.iter().map(address).collect::<Result<Vec<_>, CUerror>>()?;
+        Compiled::new(&resources, &self.entry.name, kernel, &variables)
     }
 
     /// Static shared memory of a block, in bytes.

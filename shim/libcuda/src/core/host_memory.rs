@@ -85,6 +85,32 @@ pub fn null_terminated(array: HostPtr) -> Vec<HostPtr> {
     pointers.take_while(|pointer| !pointer.is_null()).collect()
 }
 
+/// The pointer at a place of an array of pointers that the program handed to a
+/// launch.
+pub fn pointer_at(array: HostPtr, index: usize) -> HostPtr {
+    // SAFETY: a launch documents its arrays of pointers to be as long as the
+    // kernel has parameters, or to end with `CU_LAUNCH_PARAM_END`.
+    HostPtr(unsafe { array.0.cast::<*mut std::ffi::c_void>().add(index).read() })
+}
+
+/// Reads a parameter that the program handed to a launch.
+///
+/// # Errors
+/// `INVALID_VALUE` if the pointer is null.
+pub fn read(source: HostPtr, bytes: &mut [u8]) -> Result<(), CUerror> {
+    if source.is_null() {
+        return Err(CUerror::INVALID_VALUE);
+    }
+    copy(HostPtr(bytes.as_mut_ptr().cast()), source, bytes.len());
+    Ok(())
+}
+
+/// A word of a mapped allocation that the device may write at any time.
+pub fn word(place: HostPtr) -> u32 {
+    // SAFETY: the caller's allocation is mapped, live and holds a word.
+    unsafe { place.0.cast::<u32>().read_volatile() }
+}
+
 /// Writes bytes to a buffer of the program that is at least as long.
 pub fn write(destination: HostPtr, bytes: &[u8]) {
     copy(

@@ -9,16 +9,11 @@ use std::sync::OnceLock;
 use abi::persona::{self, Persona};
 use abi::{CUerror, trace};
 use compiler::fatbin::{self, Fatbin, Image as Form, Wrapper};
-use compiler::front::{self, ModuleIndex};
+use compiler::ModuleSource;
+use compiler::front;
 
 use crate::core::host_memory;
 use crate::handles::HostPtr;
-
-/// The PTX of an image, with its table of contents.
-pub struct Source {
-    pub text: String,
-    pub index: ModuleIndex,
-}
 
 /// Whether the program keeps an image's memory unchanged while it is loaded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,7 +25,7 @@ pub enum Preserved {
 /// A loaded image.
 pub struct Image {
     packed: Option<&'static [u8]>,
-    source: OnceLock<Result<Source, Failure>>,
+    source: OnceLock<Result<ModuleSource, Failure>>,
 }
 
 /// Why an image cannot be used, as a status and in words.
@@ -69,6 +64,19 @@ impl From<front::Error> for Failure {
             _ => CUerror::INVALID_PTX,
         };
         Self::new(status, error.to_string())
+    }
+}
+
+impl From<compiler::Error> for Failure {
+    fn from(error: compiler::Error) -> Self {
+        let message = error.to_string();
+        match error {
+            compiler::Error::Ptx { error, .. } => Self { message, ..error.into() },
+            compiler::Error::Structure { .. } | compiler::Error::Target { .. } => {
+                Self::new(CUerror::NOT_SUPPORTED, message)
+            }
+            compiler::Error::Internal(_) => Self::new(CUerror::UNKNOWN, message),
+        }
     }
 }
 
@@ -159,7 +167,7 @@ impl Image {
     }
 
     fn of_text(text: String) -> Result<Self, Failure> {
-        let source = Source::read(text)?;
+        let source = read(text)?;
         Ok(Self {
             packed: None,
             source: OnceLock::from(Ok(source)),
@@ -170,10 +178,10 @@ impl Image {
     ///
     /// # Errors
     /// As [`Self::load`], for an image that was left packed.
-    pub fn source(&self) -> Result<&Source, CUerror> {
+    pub fn source(&self) -> Result<&ModuleSource, CUerror> {
         let source = self.source.get_or_init(|| {
             let bytes = self.packed.unwrap_or_default();
-            Source::read(choose(&Fatbin::parse(bytes)?)?.text()?)
+            read(choose(&Fatbin::parse(bytes)?)?.text()?)
         });
         source.as_ref().map_err(|failure| {
             trace::log(format_args!("{failure}"));
@@ -182,21 +190,20 @@ impl Image {
     }
 }
 
-impl Source {
-    fn read(text: String) -> Result<Self, Failure> {
-        let index = front::index(&text)?;
-        let persona = Persona::of_process();
-        if index.sm > sm(persona) {
-            let newer = format!(
-                "the PTX is for sm_{}, the device reports compute capability {persona}; \
-                 {} chooses another",
-                index.sm,
-                persona::VARIABLE
-            );
-            return Err(Failure::new(CUerror::NO_BINARY_FOR_GPU, newer));
-        }
-        Ok(Self { text, index })
+/// Indexes PTX, and refuses what is for a device with more than ours claims.
+fn read(text: String) -> Result<ModuleSource, Failure> {
+    let source = ModuleSource::new(text)?;
+    let persona = Persona::of_process();
+    if source.index.sm > sm(persona) {
+        let newer = format!(
+            "the PTX is for sm_{}, the device reports compute capability {persona}; \
+             {} chooses another",
+            source.index.sm,
+            persona::VARIABLE
+        );
+        return Err(Failure::new(CUerror::NO_BINARY_FOR_GPU, newer));
     }
+    Ok(source)
 }
 
 fn sm(persona: Persona) -> u32 {

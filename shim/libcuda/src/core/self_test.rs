@@ -4,8 +4,6 @@
 //! does harm: it is not listed. A device that passed once, with this driver and
 //! this version of pumice, is not tested again where the cache can be written.
 
-use std::path::PathBuf;
-
 use abi::trace;
 
 use crate::core::cache;
@@ -18,7 +16,7 @@ pub fn pass(
     physical: &vulkan::PhysicalDevice,
     open: impl FnOnce() -> Result<std::sync::Arc<vulkan::Device>, vulkan::Error>,
 ) -> Result<(), vulkan::Error> {
-    let record = record_of(physical);
+    let record = cache::device_record("self-test", physical);
     if record.as_ref().is_some_and(|record| record.exists()) {
         return Ok(());
     }
@@ -33,26 +31,4 @@ pub fn pass(
         let _ = cache::write(&record, b"passed\n");
     }
     Ok(())
-}
-
-/// The file that says that this device passed with this driver.
-fn record_of(physical: &vulkan::PhysicalDevice) -> Option<PathBuf> {
-    let hex = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
-    let driver = physical.driver();
-    let name = format!(
-        "self-test-{}-{}-{}-{:x}-{}",
-        env!("CARGO_PKG_VERSION"),
-        hex(&physical.device_uuid()),
-        hex(&driver.uuid),
-        driver.version,
-        driver
-            .info
-            .replace(|c: char| !c.is_ascii_alphanumeric(), "_"),
-    );
-    Some(cache::directory()?.join(name))
 }

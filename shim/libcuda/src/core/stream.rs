@@ -96,9 +96,8 @@ impl Point {
     /// The status of a device that failed.
     pub fn wait(&self, resources: &Resources) -> CUresult {
         let reached = self.line.timeline.wait(self.value, None);
-        reached
-            .map(|_| ())
-            .map_err(|error| resources.note_failure(cuda_error(&error)))
+        reached.map_err(|error| resources.note_failure(cuda_error(&error)))?;
+        resources.check_fault()
     }
 }
 
