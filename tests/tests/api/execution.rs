@@ -302,30 +302,4 @@ mod on_pumice {
         }
         context.assert_works();
     }
-
-    #[test]
-    fn a_launch_is_not_supported_yet_and_the_log_names_the_kernel() {
-        require_pumice();
-        let answer = in_child(&[], || {
-            let context = Context::primary();
-            let function = function(&context, "exact");
-            let result = context.cuLaunchKernel(
-                function,
-                1,
-                1,
-                1,
-                8,
-                8,
-                1,
-                0,
-                CUstream::NULL,
-                null_mut(),
-                null_mut(),
-            );
-            context.assert_works();
-            format!("{result:?}")
-        });
-        assert_eq!(answer.value, "Err(CUDA_ERROR_NOT_SUPPORTED)");
-        assert!(answer.stderr.contains("exact"), "{}", answer.stderr);
-    }
 }

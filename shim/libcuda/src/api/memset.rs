@@ -41,7 +41,9 @@ fn rectangle(
 ) -> CUresult {
     let element = width(pattern);
     // CUDA_ERROR_INVALID_VALUE if address or pitch is not a multiple of the element.
-    if address.0 as u64 % element != 0 || rows > 1 && pitch as u64 % element != 0 {
+    if !(address.0 as u64).is_multiple_of(element)
+        || rows > 1 && !(pitch as u64).is_multiple_of(element)
+    {
         return Err(CUerror::INVALID_VALUE);
     }
     if columns == 0 || rows == 0 {

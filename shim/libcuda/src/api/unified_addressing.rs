@@ -37,11 +37,12 @@ pub fn cuPointerGetAttributes(
     let device = context::current()?.device();
     let found = memory::find_unified(device, address);
     for (attribute, place) in attributes.iter().zip(places) {
-        // An address that the driver does not know has attributes of value 0.
+        // What an address does not have is 0.
         let value = match &found {
             Some(found) => pointer_attributes::of(found, *attribute),
-            None => pointer_attributes::zero(*attribute),
+            None => None,
         };
+        let value = value.or_else(|| pointer_attributes::zero(*attribute));
         let place = HostPtr(place);
         if place.is_null() {
             return Err(CUerror::INVALID_VALUE);

@@ -90,7 +90,10 @@ impl Traits {
     /// Whether a launch's grid and block are within the device's limits.
     pub fn allows(&self, grid: [u32; 3], block: [u32; 3]) -> bool {
         let within = |value: u32, most: i32| value <= most.unsigned_abs();
-        let grid = grid.iter().zip(MAX_GRID).all(|(&blocks, most)| within(blocks, most));
+        let grid = grid
+            .iter()
+            .zip(MAX_GRID)
+            .all(|(&blocks, most)| within(blocks, most));
         let block = (0..3).all(|d| within(block[d], self.max_block(d)));
         grid && block
     }

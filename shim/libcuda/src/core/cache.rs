@@ -30,7 +30,12 @@ pub fn directory() -> Option<PathBuf> {
 /// The file with what was learnt of a device: it names the device, its driver and
 /// this version of pumice, so that an update of either is learnt about anew.
 pub fn device_record(what: &str, physical: &vulkan::PhysicalDevice) -> Option<PathBuf> {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
     let driver = physical.driver();
     let name = format!(
         "{what}-{}-{}-{}-{:x}-{}",
@@ -38,7 +43,9 @@ pub fn device_record(what: &str, physical: &vulkan::PhysicalDevice) -> Option<Pa
         hex(&physical.device_uuid()),
         hex(&driver.uuid),
         driver.version,
-        driver.info.replace(|c: char| !c.is_ascii_alphanumeric(), "_"),
+        driver
+            .info
+            .replace(|c: char| !c.is_ascii_alphanumeric(), "_"),
     );
     Some(directory()?.join(name))
 }

@@ -40,7 +40,10 @@ impl Shape {
     pub fn new(block: [u32; 3], dynamic_shared: u32, compiled: &Compiled) -> Self {
         let dynamic = dynamic_shared.next_multiple_of(SHARED_CLASS);
         let bytes = compiled.kernel.shared_bytes + dynamic;
-        Self { block, shared_words: bytes.div_ceil(16) * 4 }
+        Self {
+            block,
+            shared_words: bytes.div_ceil(16) * 4,
+        }
     }
 
     /// The workgroup: a kernel that observes its warp runs whole warps in one
@@ -48,7 +51,11 @@ impl Shape {
     fn workgroup(self, kernel: &CompiledKernel) -> [u32; 3] {
         match kernel.subgroup_size {
             None => self.block,
-            Some(_) => [self.block.iter().product::<u32>().next_multiple_of(WARP), 1, 1],
+            Some(_) => [
+                self.block.iter().product::<u32>().next_multiple_of(WARP),
+                1,
+                1,
+            ],
         }
     }
 }
@@ -65,17 +72,27 @@ impl Compiled {
         variables: &[u64],
     ) -> Result<Self, CUerror> {
         let words = layout::RECORD_VARIABLES as usize + variables.len();
-        let record = resources.vulkan.allocate(8 * words as u64, vulkan::Placement::Host);
+        let record = resources
+            .vulkan
+            .allocate(8 * words as u64, vulkan::Placement::Host);
         let record = record.map_err(|error| resources.note_failure(cuda_error(&error)))?;
         let mapped = record.host_ptr().ok_or(CUerror::OUT_OF_MEMORY)?;
         let mapped = HostPtr(mapped.as_ptr().cast());
         let mut contents = vec![0; words];
         contents[layout::RECORD_FAULT as usize] = resources.trap_address();
         contents[layout::RECORD_VARIABLES as usize..].copy_from_slice(variables);
-        let bytes = contents.iter().flat_map(|word: &u64| word.to_le_bytes()).collect::<Vec<_>>();
+        let bytes = contents
+            .iter()
+            .flat_map(|word: &u64| word.to_le_bytes())
+            .collect::<Vec<_>>();
         crate::core::host_memory::write(mapped, &bytes);
         let name = name.to_owned();
-        Ok(Self { name, kernel, record, pipelines: Mutex::default() })
+        Ok(Self {
+            name,
+            kernel,
+            record,
+            pipelines: Mutex::default(),
+        })
     }
 
     pub fn kernel(&self) -> &CompiledKernel {
@@ -101,7 +118,11 @@ impl Compiled {
         if !self.kernel.parameters_in_memory && scratch == 0 {
             return Ok(None);
         }
-        let parameters = if self.kernel.parameters_in_memory { parameters } else { &[] };
+        let parameters = if self.kernel.parameters_in_memory {
+            parameters
+        } else {
+            &[]
+        };
         LaunchRecord::write(resources, parameters, scratch).map(Some)
     }
 
@@ -114,7 +135,10 @@ impl Compiled {
         resources: &Resources,
         shape: Shape,
     ) -> Result<Arc<vulkan::Pipeline>, CUerror> {
-        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pipelines = self
+            .pipelines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = pipelines.get(&shape) {
             return Ok(pipeline.clone());
         }

@@ -12,7 +12,7 @@ use compiler::Target;
 use crate::core::attributes::Traits;
 use crate::core::context::{Context, Resources};
 use crate::core::memory::AddressMap;
-use crate::core::{self_test, target, visible_devices};
+use crate::core::{debug, self_test, target, visible_devices};
 use crate::error::cuda_error;
 use crate::process;
 
@@ -237,7 +237,11 @@ impl Devices {
     /// # Errors
     /// `NO_DEVICE` if there is none to use; the log says why.
     pub fn find() -> Result<Self, CUerror> {
-        let found = vulkan::enumerate().map_err(|error| cuda_error(&error))?;
+        debug::flags();
+        let found = vulkan::enumerate().map_err(|error| {
+            trace::log(format_args!("no CUDA device: {error}"));
+            CUerror::NO_DEVICE
+        })?;
         let (suitable, unsuitable): (Vec<_>, Vec<_>) = found
             .into_iter()
             .partition(|physical| physical.suitability().is_ok());

@@ -98,7 +98,10 @@ static LIBRARY_INTERFACE: Table<52> = {
     Table(table)
 };
 
-const TABLES: &[(&str, fn() -> *const c_void)] = &[
+/// A table's UUID and how to find its address.
+type Entry = (&'static str, fn() -> *const c_void);
+
+const TABLES: &[Entry] = &[
     ("6bd5fb6c-5bf4-e74a-8987-d93912fd9df9", || address(&RUNTIME)),
     ("a094798c-2e74-2e74-93f2-0800200c0a66", || {
         address(&TOOLS_HOOKS)

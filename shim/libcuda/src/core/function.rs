@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
-use abi::{CUerror, trace};
 use abi::cuda::{CUfunction, CUfunction_attribute as Attribute};
+use abi::{CUerror, trace};
 use compiler::front::words::StateSpace;
 use compiler::front::{Function as Entry, align_up};
+use compiler::{CompiledKernel, ModuleSource};
 
 use crate::core::compiled::Compiled;
+use crate::core::debug;
 use crate::core::module::{Module, report};
 use crate::handles::FUNCTIONS;
 
@@ -74,7 +76,9 @@ impl Function {
     /// The status of a kernel that does not compile, whose reason the log gives
     /// once; it fails alone.
     pub fn compiled(&self) -> Result<Arc<Compiled>, CUerror> {
-        self.compiled.get_or_init(|| self.compile().map(Arc::new)).clone()
+        self.compiled
+            .get_or_init(|| self.compile().map(Arc::new))
+            .clone()
     }
 
     fn compile(&self) -> Result<Compiled, CUerror> {
@@ -85,15 +89,53 @@ impl Function {
         let target = resources.device.compiler_target()?;
         let kernel = compiler::compile(source, &self.entry.name, &target);
         let kernel = kernel.map_err(|error| report(&error.into()))?;
-        trace::note(format_args!(
+        let message = format!(
             "kernel {}: {} bytes of SPIR-V in {:.1} ms",
             self.entry.name,
             4 * kernel.spirv.len(),
             start.elapsed().as_secs_f64() * 1e3
-        ));
+        );
+        if debug::flags().perf {
+            trace::log(format_args!("{message}"));
+        } else {
+            trace::note(format_args!("{message}"));
+        }
+        self.dump(source, &kernel);
         let address = |name: &String| Ok(module.global(name)?.0.0 as u64);
-        let variables = kernel.variables.iter().map(address).collect::<Result<Vec<_>, CUerror>>()?;
+        let variables = kernel
+            .variables
+            .iter()
+            .map(address)
+            .collect::<Result<Vec<_>, CUerror>>()?;
         Compiled::new(&resources, &self.entry.name, kernel, &variables)
+    }
+
+    /// Prints what `PUMICE_DEBUG` asks for.
+    fn dump(&self, source: &ModuleSource, kernel: &CompiledKernel) {
+        let (flags, name) = (debug::flags(), &self.entry.name);
+        if flags.ptx
+            && let Some(body) = self.entry.body.clone()
+        {
+            debug::dump("PTX", name, &source.text.get(body).unwrap_or_default());
+        }
+        if flags.ir
+            && let Ok(function) = compiler::lower(source, name)
+        {
+            debug::dump("IR", name, &function);
+        }
+        if flags.spirv {
+            let path =
+                std::env::temp_dir().join(format!("pumice-{}-{name:.80}.spv", std::process::id()));
+            let bytes = kernel
+                .spirv
+                .iter()
+                .flat_map(|word| word.to_le_bytes())
+                .collect::<Vec<_>>();
+            match std::fs::write(&path, bytes) {
+                Ok(()) => debug::dump("SPIR-V", name, &path.display()),
+                Err(error) => trace::log(format_args!("{}: {error}", path.display())),
+            }
+        }
     }
 
     /// Static shared memory of a block, in bytes.

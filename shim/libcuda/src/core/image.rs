@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 
 use abi::persona::{self, Persona};
 use abi::{CUerror, trace};
-use compiler::fatbin::{self, Fatbin, Image as Form, Wrapper};
 use compiler::ModuleSource;
+use compiler::fatbin::{self, Fatbin, Image as Form, Wrapper};
 use compiler::front;
 
 use crate::core::host_memory;
@@ -71,7 +71,10 @@ impl From<compiler::Error> for Failure {
     fn from(error: compiler::Error) -> Self {
         let message = error.to_string();
         match error {
-            compiler::Error::Ptx { error, .. } => Self { message, ..error.into() },
+            compiler::Error::Ptx { error, .. } => Self {
+                message,
+                ..error.into()
+            },
             compiler::Error::Structure { .. } | compiler::Error::Target { .. } => {
                 Self::new(CUerror::NOT_SUPPORTED, message)
             }

@@ -50,7 +50,11 @@ impl Launch {
         if !compiled.kernel().parameters_in_memory {
             push.append(&parameters.bytes);
         }
-        let most = resources.vulkan.physical().limits().workgroup_count_accepted[0];
+        let most = resources
+            .vulkan
+            .physical()
+            .limits()
+            .workgroup_count_accepted[0];
         stream.record(|recorder| {
             for (base, count) in slices(self.grid[0], most) {
                 push.set_base(base);
@@ -65,7 +69,11 @@ impl Launch {
     }
 
     fn threads(&self) -> u64 {
-        self.grid.iter().chain(&self.block).map(|&d| u64::from(d)).product()
+        self.grid
+            .iter()
+            .chain(&self.block)
+            .map(|&d| u64::from(d))
+            .product()
     }
 }
 
@@ -102,7 +110,10 @@ fn copy_each(pointers: HostPtr, entry: &Entry, bytes: &mut [u8]) -> CUresult {
         let source = host_memory::pointer_at(pointers, index);
         let start = parameter.offset as usize;
         let end = start + parameter.variable.size() as usize;
-        host_memory::read(source, bytes.get_mut(start..end).ok_or(CUerror::INVALID_VALUE)?)?;
+        host_memory::read(
+            source,
+            bytes.get_mut(start..end).ok_or(CUerror::INVALID_VALUE)?,
+        )?;
     }
     Ok(())
 }
@@ -124,7 +135,9 @@ fn copy_buffer(extra: HostPtr, bytes: &mut [u8]) -> CUresult {
         index += 2;
     }
     // CUDA_ERROR_INVALID_VALUE if buffer or size is missing or does not fit.
-    let (Some(buffer), Some(size)) = (buffer, size) else { return Err(CUerror::INVALID_VALUE) };
+    let (Some(buffer), Some(size)) = (buffer, size) else {
+        return Err(CUerror::INVALID_VALUE);
+    };
     if size < bytes.len() || size > MAX_PARAMETERS {
         return Err(CUerror::INVALID_VALUE);
     }
@@ -139,11 +152,20 @@ struct Push {
 
 impl Push {
     fn new(grid: [u32; 3], compiled: &Compiled, record: Option<&LaunchRecord>) -> Self {
-        let mut push = Self { bytes: [0; 256], len: layout::HEADER_BYTES as usize };
+        let mut push = Self {
+            bytes: [0; 256],
+            len: layout::HEADER_BYTES as usize,
+        };
         for (index, blocks) in grid.into_iter().enumerate() {
-            push.set(layout::GRID_SIZE as usize + 4 * index, &blocks.to_le_bytes());
+            push.set(
+                layout::GRID_SIZE as usize + 4 * index,
+                &blocks.to_le_bytes(),
+            );
         }
-        push.set(layout::MODULE_ADDRESS as usize, &compiled.module_record().to_le_bytes());
+        push.set(
+            layout::MODULE_ADDRESS as usize,
+            &compiled.module_record().to_le_bytes(),
+        );
         let record = record.map_or(0, LaunchRecord::address);
         push.set(layout::LAUNCH_ADDRESS as usize, &record.to_le_bytes());
         push
@@ -183,16 +205,28 @@ impl LaunchRecord {
     pub fn write(resources: &Resources, parameters: &[u8], scratch: u64) -> Result<Self, CUerror> {
         let failed = |error: vulkan::Error| resources.note_failure(cuda_error(&error));
         let scratch = (scratch > 0)
-            .then(|| resources.vulkan.allocate(scratch, vulkan::Placement::Device))
+            .then(|| {
+                resources
+                    .vulkan
+                    .allocate(scratch, vulkan::Placement::Device)
+            })
             .transpose()
             .map_err(failed)?;
         let start = layout::LAUNCH_PARAMETERS as usize;
-        let slice = resources.staging.take((start + parameters.len()) as u64).map_err(failed)?;
+        let slice = resources
+            .staging
+            .take((start + parameters.len()) as u64)
+            .map_err(failed)?;
         let mapped = slice.host_ptr().ok_or(CUerror::OUT_OF_MEMORY)?;
         let mapped = HostPtr(mapped.as_ptr().cast());
-        let address = scratch.as_ref().map_or(0, |scratch| scratch.device_address());
+        let address = scratch
+            .as_ref()
+            .map_or(0, |scratch| scratch.device_address());
         let place = |offset: usize| host_memory::offset(mapped, offset as u64);
-        host_memory::write(place(layout::LAUNCH_SCRATCH as usize), &address.to_le_bytes());
+        host_memory::write(
+            place(layout::LAUNCH_SCRATCH as usize),
+            &address.to_le_bytes(),
+        );
         host_memory::write(place(start), parameters);
         Ok(Self { slice, scratch })
     }

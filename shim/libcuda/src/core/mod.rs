@@ -7,6 +7,7 @@ pub mod callback;
 pub mod compiled;
 pub mod context;
 pub mod copy;
+pub mod debug;
 pub mod device;
 pub mod entry_point;
 pub mod event;

@@ -38,7 +38,9 @@ const WARP: u32 = 32;
 /// so it is measured, and remembered where the cache can be written.
 fn fuses(device: &Arc<vulkan::Device>) -> Result<bool, vulkan::Error> {
     let record = cache::device_record("fma", device.physical());
-    let known = record.as_ref().and_then(|record| std::fs::read(record).ok());
+    let known = record
+        .as_ref()
+        .and_then(|record| std::fs::read(record).ok());
     match known.as_deref() {
         Some(b"fused\n") => return Ok(true),
         Some(b"apart\n") => return Ok(false),

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use crate::debug::{self, trace};
 use crate::error::Error;
 use crate::instance::Instance;
-use crate::physical_device::PhysicalDevice;
+use crate::physical_device::{Kind, PhysicalDevice};
 use linker::Search;
 use manifest::Closure;
 pub(crate) use validation::Messenger;
@@ -60,6 +60,7 @@ pub fn enumerate_all() -> Enumeration {
             root.display()
         );
         found.add(system_loader());
+        found.leave_software_out();
     } else {
         let search = Search::new();
         closures
@@ -80,6 +81,17 @@ impl Enumeration {
                 trace!("{error}");
                 self.failures.push(error);
             }
+        }
+    }
+
+    /// A host's loader lists a CPU driver beside the GPUs, and a program that
+    /// takes all devices would split its work over both. Where closures were
+    /// placed, somebody has chosen, so all of them count.
+    fn leave_software_out(&mut self) {
+        let usable =
+            |device: &PhysicalDevice| device.kind() != Kind::Cpu && device.suitability().is_ok();
+        if self.devices.iter().any(usable) {
+            self.devices.retain(|device| device.kind() != Kind::Cpu);
         }
     }
 
