@@ -103,7 +103,11 @@ pub fn assemble(layout: &Layout, icd: &Icd, kind: Kind) -> Result<Assembled, Ass
         dir: layout.drivers_dir(),
         source,
     };
-    let lock = open_store(layout).map_err(not_writable)?;
+    let lock = match open_store(layout) {
+        Ok(lock) => lock,
+        // A user who cannot write can still see that no library has changed.
+        Err(error) => return unchanged(layout, icd, kind)?.ok_or_else(|| not_writable(error)),
+    };
     flock(&lock, FlockOperation::LockExclusive).map_err(|error| not_writable(error.into()))?;
     match current(layout, icd, kind) {
         Some(current) => Ok(current),
@@ -149,10 +153,7 @@ fn open_store(layout: &Layout) -> std::io::Result<File> {
 }
 
 fn rebuild(layout: &Layout, icd: &Icd, kind: Kind, dir: &Path) -> Result<Assembled, AssembleError> {
-    let libraries = closure(layout, icd).map_err(|source| AssembleError::Closure {
-        driver: icd.driver.clone(),
-        source,
-    })?;
+    let libraries = collect(layout, icd)?;
     let sources = sources(layout, icd, kind, &libraries)?;
     let scratch = layout.drivers_dir().join(format!(".new-{}", icd.driver));
     remove_dir(&scratch)?;
@@ -184,28 +185,41 @@ fn confirm(
     dir: &Path,
     sources: &Sources,
 ) -> Result<Option<Assembled>, AssembleError> {
-    let cache = layout.host(LD_CACHE);
-    let files = |sources: &Sources| {
-        sources
-            .stamps
-            .iter()
-            .filter(|stamp| stamp.path != cache)
-            .cloned()
-            .collect::<Vec<_>>()
-    };
-    let Some(old) =
-        recorded(dir).filter(|old| old.kind == sources.kind && files(old) == files(sources))
-    else {
+    let Some(same) = same_files(layout, dir, sources) else {
         return Ok(None);
     };
-    let Some(same) = assembled(dir) else {
-        return Ok(None);
-    };
-    if old != *sources {
-        fs::rename(scratch.join(SOURCES), dir.join(SOURCES)).map_err(io(dir))?;
-    }
+    fs::rename(scratch.join(SOURCES), dir.join(SOURCES)).map_err(io(dir))?;
     remove_dir(scratch)?;
     Ok(Some(same))
+}
+
+/// What is assembled for `icd` if only the loader's cache has changed since.
+fn unchanged(layout: &Layout, icd: &Icd, kind: Kind) -> Result<Option<Assembled>, AssembleError> {
+    let sources = sources(layout, icd, kind, &collect(layout, icd)?)?;
+    Ok(same_files(
+        layout,
+        &layout.drivers_dir().join(&icd.driver),
+        &sources,
+    ))
+}
+
+/// What is in `dir` if it was made of the files of `sources`.
+fn same_files(layout: &Layout, dir: &Path, sources: &Sources) -> Option<Assembled> {
+    let cache = layout.host(LD_CACHE);
+    let files = |sources: &Sources| {
+        let stamps = sources.stamps.iter().filter(|stamp| stamp.path != cache);
+        stamps.cloned().collect::<Vec<_>>()
+    };
+    let old = recorded(dir)?;
+    let same = old.kind == sources.kind && files(&old) == files(sources);
+    same.then(|| assembled(dir)).flatten()
+}
+
+fn collect(layout: &Layout, icd: &Icd) -> Result<Vec<Library>, AssembleError> {
+    closure(layout, icd).map_err(|source| AssembleError::Closure {
+        driver: icd.driver.clone(),
+        source,
+    })
 }
 
 fn recorded(dir: &Path) -> Option<Sources> {
@@ -259,7 +273,7 @@ fn place(source: &Path, target: &Path) -> Result<(), AssembleError> {
 /// Fails unless `file` is a regular file that only root can write.
 pub fn check_owner(file: &Path) -> Result<(), AssembleError> {
     let meta = fs::metadata(file).map_err(io(file))?;
-    if !meta.is_file() || meta.uid() != 0 || meta.mode() & 0o022 != 0 {
+    if !meta.is_file() || !is_roots_alone(meta.uid(), meta.mode()) {
         return Err(AssembleError::Writable {
             path: file.to_owned(),
             uid: meta.uid(),
@@ -267,6 +281,27 @@ pub fn check_owner(file: &Path) -> Result<(), AssembleError> {
         });
     }
     Ok(())
+}
+
+/// Whether a file of this owner and mode is root's alone. In a rootless
+/// engine's user namespace the host's root appears as the overflow user.
+pub fn is_roots_alone(uid: u32, mode: u32) -> bool {
+    let owner = uid == 0 || Some(uid) == hosts_root_here();
+    owner && mode & 0o022 == 0
+}
+
+/// The user that stands for the host's root where it is not mapped.
+fn hosts_root_here() -> Option<u32> {
+    let map = fs::read_to_string("/proc/self/uid_map").ok()?;
+    let maps_root = map
+        .lines()
+        .any(|line| line.split_whitespace().nth(1) == Some("0"));
+    let overflow = fs::read_to_string("/proc/sys/kernel/overflowuid").ok()?;
+    if maps_root {
+        None
+    } else {
+        overflow.trim().parse().ok()
+    }
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), AssembleError> {

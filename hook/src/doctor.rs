@@ -129,6 +129,11 @@ fn kernel() -> Vec<Finding> {
     if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
         findings.push(note("cgroup v2: devices are given by CDI, by podman's precreate hook or by --runtime=pumice; the live hook cannot"));
     }
+    if fs::read_to_string("/proc/sys/vm/memfd_noexec").is_ok_and(|text| text.trim() == "2") {
+        findings.push(note(
+            "vm.memfd_noexec is 2: the live hook, which runs from sealed memory, cannot work here",
+        ));
+    }
     if fs::read_to_string("/sys/fs/selinux/enforce").is_ok_and(|text| text.trim() == "1") {
         findings.push(note("SELinux is enforcing: if a container may not open the render node, container-selinux 2.213 or later is needed"));
     }

@@ -12,6 +12,7 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use rustix::mount::{OpenTreeFlags, open_tree};
 
 use super::LiveError;
+use crate::assemble::is_roots_alone;
 use crate::sys::set_mount_attributes;
 
 const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
@@ -38,7 +39,7 @@ pub fn clone(path: &Path) -> Result<Detached, LiveError> {
     let opened = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         .map_err(|error| failed(error.to_string()))?;
     let stat = fstat(&opened).map_err(|error| failed(error.to_string()))?;
-    if stat.st_uid != 0 || stat.st_mode & 0o022 != 0 {
+    if !is_roots_alone(stat.st_uid, stat.st_mode) {
         return Err(failed(format!(
             "others than root can write it (owner {}, mode {:o})",
             stat.st_uid,

@@ -213,42 +213,56 @@ fn the_hosts_root_is_refused() {
     }
 }
 
+/// A shell line that mounts the host's directory `volume` at `place`.
+fn volume_at(host: &Host, place: &str, propagation: &str) -> String {
+    fs::create_dir_all(host.rootfs().join(place)).unwrap();
+    fs::create_dir_all(host.path("volume")).unwrap();
+    let volume = host.path("volume").display().to_string();
+    format!(
+        "mount --bind {volume} {volume}; mount --make-{propagation} {volume}; mount --bind {volume} $ROOT/{place}"
+    )
+}
+
 #[test]
 fn a_target_under_a_volume_is_refused_and_nothing_is_made_in_the_volume() {
-    for (place, shared) in [
-        ("usr/lib/pumice", "private"),
-        ("usr/lib/pumice", "shared"),
-        ("usr/local", "shared"),
-        ("usr/lib", "shared"),
-    ] {
-        let host = Host::new("");
-        debian(&host);
-        fs::create_dir_all(host.rootfs().join(place)).unwrap();
-        fs::create_dir_all(host.path("volume")).unwrap();
-        // The configuration does not tell of the volume: only the mounts do.
-        let prepare = format!(
-            "mount --bind {0} {0}; mount --make-{shared} {0}; mount --bind {0} $ROOT/{place}",
-            host.path("volume").display()
-        );
-        let container = StandIn::start(&host, &asks(&host, "software", &[]), &[], &prepare);
-        let before = (host_mounts(), listing(&host.path("volume")));
-        let output = container.hook(&host);
-        if place != "usr/local" {
-            assert_eq!(
-                output.status.code(),
-                Some(1),
-                "{place} {shared}: {}",
-                message(&output)
-            );
-        } else {
-            refused(&output, "under a mount of the container's");
+    let places = [
+        ("usr/lib/pumice", "under a mount of the container's"),
+        ("usr/lib/pumice/drivers", "under a mount of the container's"),
+        ("usr/local", "under a mount of the container's"),
+        ("usr/local/nvidia", "under a mount of the container's"),
+        ("etc", "under a mount of the container's"),
+        // The C library is hidden as well.
+        ("usr/lib/x86_64-linux-gnu", "no C library"),
+        ("usr/lib", "no C library"),
+        ("usr", "no C library"),
+    ];
+    for (place, why) in places {
+        for propagation in ["private", "shared"] {
+            let host = Host::new("");
+            debian(&host);
+            // The configuration does not tell of the volume: only the mounts do.
+            let prepare = volume_at(&host, place, propagation);
+            let container = StandIn::start(&host, &asks(&host, "software", &[]), &[], &prepare);
+            let before = (host_mounts(), listing(&host.path("volume")));
+            refused(&container.hook(&host), why);
+            let after = (host_mounts(), listing(&host.path("volume")));
+            assert_eq!(after, before, "{place} {propagation}");
         }
-        assert_eq!(
-            (host_mounts(), listing(&host.path("volume"))),
-            before,
-            "{place} {shared}"
-        );
     }
+}
+
+#[test]
+fn a_volume_that_the_configuration_tells_of_is_gone_around() {
+    let host = Host::new("");
+    debian(&host);
+    let prepare = volume_at(&host, "usr/local", "shared");
+    let volume =
+        json!({"destination": "/usr/local", "type": "bind", "source": host.path("volume")});
+    let container = StandIn::start(&host, &asks(&host, "software", &[volume]), &[], &prepare);
+    let before = (host_mounts(), listing(&host.path("volume")));
+    succeeded(&container.hook(&host));
+    assert!(container.view(&[LIBRARY]).contains("file of"));
+    assert_eq!((host_mounts(), listing(&host.path("volume"))), before);
 }
 
 #[test]

@@ -4,9 +4,11 @@
 
 mod cases;
 mod container;
+mod doctor;
 mod elf;
 mod host;
 mod live;
 mod privileges;
 mod properties;
+mod rootless;
 mod runtimes;
