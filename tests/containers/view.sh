@@ -1,7 +1,8 @@
 # Prints what a process in a container sees, for comparison with another container's view.
 echo "== mounts"
 # Mount ids and device numbers are the kernel's choice, layers and ids of containers the engine's.
-sed -E 's/^[0-9]+ [0-9]+ [0-9]+:[0-9]+ //; s/[0-9a-f]{64}/ID/g; s/(lowerdir|upperdir|workdir)=[^, ]*/\1=LAYERS/g; s/(shared|master|propagate_from):[0-9]+/\1:N/g' /proc/self/mountinfo
+# Sorted, because podman mounts its own files (hosts, resolv.conf …) in an order that changes from run to run.
+sed -E 's/^[0-9]+ [0-9]+ [0-9]+:[0-9]+ //; s/[0-9a-f]{64}/ID/g; s/(lowerdir|upperdir|workdir)=[^, ]*/\1=LAYERS/g; s/(shared|master|propagate_from):[0-9]+/\1:N/g' /proc/self/mountinfo | sort
 echo "== environment"
 tr '\0' '\n' </proc/self/environ | grep -v '^HOSTNAME=' | sort
 echo "== devices"
