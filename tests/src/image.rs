@@ -9,6 +9,9 @@
 /// Compute capability 5.0 is the oldest that a current driver still compiles.
 pub const PTX: &str = include_str!("image.ptx");
 
+/// PTX of kernels to launch: what each writes shows how it was launched.
+pub const LAUNCHED: &str = include_str!("launch.ptx");
+
 /// PTX with one global, `architecture`, that holds `sm`.
 #[must_use]
 pub fn ptx_of(sm: u32) -> String {

@@ -283,8 +283,6 @@ fn a_cache_preference_is_taken() {
 
 mod on_pumice {
     use super::*;
-    use abi::cuda::CUstream;
-    use tests::process::in_child;
     use tests::target::require_pumice;
 
     #[test]

@@ -17,6 +17,7 @@ mod export_table;
 mod fat_binary;
 mod host_memory;
 mod initialization;
+mod launch;
 mod library;
 mod memory;
 mod memset;
