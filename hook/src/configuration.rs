@@ -18,8 +18,39 @@ use crate::spec::{Spec, SpecError};
 #[derive(Debug)]
 pub struct Host {
     pub layout: Layout,
+    /// The administrator's policy, or the default one where that is unusable.
     pub policy: Policy,
     pub log: Log,
+    /// Why the administrator's policy is unusable.
+    fault: Option<String>,
+}
+
+impl Host {
+    /// Reads the policy. One that is wrong fails whoever asks for a device, and
+    /// nobody else.
+    pub fn load(layout: Layout) -> Host {
+        let (policy, fault) = match Policy::load(&layout.config) {
+            Ok(policy) => (policy, None),
+            Err(error) => (Policy::default(), Some(error.to_string())),
+        };
+        let log = Log {
+            file: policy.log.file.clone(),
+        };
+        Host {
+            layout,
+            policy,
+            log,
+            fault,
+        }
+    }
+
+    /// Fails where the policy is the default one only because the
+    /// administrator's is unusable.
+    pub fn check_policy(&self) -> Result<(), Error> {
+        self.fault
+            .clone()
+            .map_or(Ok(()), |fault| Err(Error::Policy(fault)))
+    }
 }
 
 /// The edited configuration, or nothing if it is to stay as it is. A relative
@@ -56,6 +87,7 @@ fn inject(
     spec: &mut Spec,
     bundle: Option<&Path>,
 ) -> Result<(), Error> {
+    host.check_policy()?;
     let root = open_root(spec, bundle)?;
     // Our own libraries of an earlier edit are no volumes of the user's.
     spec.remove_mounts_from(&host.layout.library_dir);

@@ -72,6 +72,11 @@ pub fn examine(host: &Host) -> Vec<Finding> {
     let inventory = discover(&host.layout);
     let mut findings = libraries(host);
     findings.extend(program());
+    findings.extend(
+        host.check_policy()
+            .err()
+            .map(|error| problem(error.to_string())),
+    );
     findings.extend(kernel());
     findings.extend(devices(host, &inventory));
     let (drivers, all_current) = drivers(host, &inventory);

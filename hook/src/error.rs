@@ -6,7 +6,6 @@ use crate::assemble::AssembleError;
 use crate::elf::ElfError;
 use crate::image::ImageError;
 use crate::live::LiveError;
-use crate::policy::PolicyError;
 use crate::probe::ProbeError;
 use crate::request::SelectError;
 use crate::spec::SpecError;
@@ -14,8 +13,8 @@ use crate::spec::SpecError;
 /// Why a command failed: what, on what, and what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
+    #[error("{0}")]
+    Policy(String),
     #[error(transparent)]
     Select(#[from] SelectError),
     #[error(transparent)]

@@ -10,8 +10,6 @@ use clap::Parser;
 use pumice::cli::{Cdi, Cli, Command};
 use pumice::configuration::Host;
 use pumice::live::LiveError;
-use pumice::log::Log;
-use pumice::policy::Policy;
 use pumice::request::Route;
 use pumice::{Error, assemble, cdi, discover, doctor, live, precreate, probe, runtime};
 
@@ -22,19 +20,7 @@ fn main() -> ExitCode {
     let (args, route) = arguments();
     let cli = Cli::parse_from(args);
     let layout = cli.paths.layout();
-    let host = match Policy::load(&layout.config) {
-        Ok(policy) => Host {
-            layout,
-            log: Log {
-                file: policy.log.file.clone(),
-            },
-            policy,
-        },
-        Err(error) => {
-            Log::default().error(&error.to_string());
-            return ExitCode::FAILURE;
-        }
-    };
+    let host = Host::load(layout);
     match run(&host, cli.command, route) {
         Ok(()) => ExitCode::SUCCESS,
         // The other process has said why.
@@ -76,7 +62,7 @@ fn run(host: &Host, command: Command, route: Route) -> Result<(), Error> {
             precreate::run(host, std::io::stdin().lock(), std::io::stdout().lock())
         }
         Command::Runtime { args } => Err(runtime::run(host, &args)),
-        Command::Cdi(command) => run_cdi(host, command),
+        Command::Cdi(command) => host.check_policy().and_then(|()| run_cdi(host, command)),
         Command::Hook { stage } => Ok(live::run(host, &stage, route, std::io::stdin().lock())?),
         Command::EnterContainer => Ok(live::worker::run(host, std::io::stdin().lock())?),
         Command::Assemble => assemble_all(host),

@@ -131,7 +131,8 @@ pub fn run(host: &Host, name: &str, route: Route, input: impl Read) -> Result<()
     let Some(request) = request(&spec, &host.policy, route) else {
         return Ok(());
     };
-    let served = root(&state, &spec).and_then(|root| {
+    let checked = host.check_policy().map_err(LiveError::from);
+    let served = checked.and_then(|()| root(&state, &spec)).and_then(|root| {
         let config = String::from_utf8(config)
             .map_err(|_| LiveError::State("config.json is not UTF-8".into()))?;
         let scratch = source::Scratch::create(&host.layout.run_dir)?;

@@ -44,6 +44,7 @@ pub fn run(host: &Host, input: impl Read) -> Result<(), LiveError> {
     let Some(request) = request(&spec, &host.policy, order.route) else {
         return Ok(());
     };
+    host.check_policy()?;
     let process = Process::open(order.state.pid)?;
     let namespaces = Namespaces::of(&process)?;
     let host_part = inject::host_part(&host.layout, &host.policy, &request.devices)?;

@@ -76,14 +76,13 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A bare host, which logs to nowhere.
 fn settings(dir: &tempfile::TempDir) -> Settings {
-    Settings {
-        layout: Layout::under(dir.path()),
-        policy: Policy::default(),
-        log: Log {
-            file: Some("/dev/null".into()),
-        },
-    }
+    let mut settings = Settings::load(Layout::under(dir.path()));
+    settings.log = Log {
+        file: Some("/dev/null".into()),
+    };
+    settings
 }
 
 proptest! {
