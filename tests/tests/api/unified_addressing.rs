@@ -186,6 +186,20 @@ fn asking_for_several_gives_zero_for_what_does_not_apply() {
 }
 
 #[test]
+fn yes_and_no_are_written_as_whole_words() {
+    let context = Context::primary();
+    let allocation = context.allocate(1000);
+    for (attribute, expected) in [(Attribute::IS_MANAGED, 0), (Attribute::SYNC_MEMOPS, 0)] {
+        let mut word = u32::MAX;
+        let place: *mut c_void = (&raw mut word).cast();
+        context
+            .cuPointerGetAttribute(place, attribute, allocation.base)
+            .unwrap();
+        assert_eq!(word, expected, "{attribute:?}");
+    }
+}
+
+#[test]
 fn asking_for_several_of_an_unknown_address_gives_zeros() {
     let context = Context::primary();
     let (_word, address) = pageable();

@@ -23,7 +23,8 @@ impl Value {
         match self {
             Self::Word(word) => host_memory::write(place, &word.to_ne_bytes()),
             Self::Long(long) => host_memory::write(place, &long.to_ne_bytes()),
-            Self::Flag(flag) => host_memory::write(place, &[u8::from(flag)]),
+            // NVIDIA's runtime reads a whole word.
+            Self::Flag(flag) => host_memory::write(place, &u32::from(flag).to_ne_bytes()),
         }
     }
 }
