@@ -572,7 +572,15 @@ mod tests {
         let original = function.clone();
         legalize(&mut function);
         let values = [
-            1.0f32, -1.0, 1e-8, -1e-8, 16777216.0, 1.5, 0.0, -3.25e7, 1e9,
+            1.0f32,
+            -1.0,
+            9.5367431640625e-7,
+            -9.5367431640625e-7,
+            16777216.0,
+            1.5,
+            0.0,
+            -3.25e7,
+            1.25,
         ];
         for a in values {
             for b in values {

@@ -9,6 +9,7 @@ mod lower_switch;
 mod place_local;
 mod remove_redundant_parameters;
 mod remove_unreachable_blocks;
+mod retire_surplus_threads;
 mod simplify;
 mod structurize;
 
@@ -20,6 +21,7 @@ pub use lower_switch::lower_switch;
 pub use place_local::place_local;
 pub use remove_redundant_parameters::remove_redundant_parameters;
 pub use remove_unreachable_blocks::remove_unreachable_blocks;
+pub use retire_surplus_threads::retire_surplus_threads;
 pub use simplify::simplify;
 pub use structurize::{StructurizeError, structurize};
 

@@ -617,3 +617,164 @@ impl<'f> Writer<'f> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interpreter::{Launch, Memory, run};
+    use crate::ir::parse;
+    use crate::verify::verify;
+
+    /// A reproducible stream of numbers.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, bound: u64) -> u64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            self.0 % bound
+        }
+    }
+
+    /// A function of `count` nodes that each mix their number into a value,
+    /// count down, and go to one of two others by a bit of the value. Values
+    /// cross blocks both as parameters and by dominance.
+    fn random_function(random: &mut Random, count: u64) -> String {
+        let mut text = String::from(
+            "function k parameters 16 {\nentry:\n  va: b64 = param.0\n  vs: b32 = param.8\n\
+             \x20 vf: b32 = const.40\n  v1: b32 = const.1\n  v0: b32 = const.0\n  jump n0(vs, vf)\n",
+        );
+        for n in 0..count {
+            // Forward to anything later, back to anything before: irreducible
+            // results are thrown away by the caller.
+            let mut target = || match random.below(4) {
+                0 if n > 0 => random.below(n + 1),
+                _ => (n + 1 + random.below(3)).min(count),
+            };
+            let (a, b) = (target(), target());
+            let name = |t: u64| {
+                if t == count {
+                    "end".to_owned()
+                } else {
+                    format!("n{t}")
+                }
+            };
+            let edge = |t: u64| format!("{}(vx{n}, vd{n})", name(t));
+            text += &format!(
+                "n{n}(vi{n}: b32, vc{n}: b32):\n  vk{n}: b32 = const.{}\n  vm{n}: b32 = const.{}\n\
+                 \x20 vp{n}: b32 = imul vi{n}, vk{n}\n  vx{n}: b32 = iadd vp{n}, vm{n}\n\
+                 \x20 vd{n}: b32 = isub vc{n}, v1\n  vz{n}: b1 = icmp.eq.u vd{n}, v0\n\
+                 \x20 branch vz{n} end(vx{n}, vd{n}) m{n}\n\
+                 m{n}:\n  vh{n}: b32 = const.{}\n  vb{n}: b32 = shr.u vx{n}, vh{n}\n  vg{n}: b32 = and vb{n}, v1\n\
+                 \x20 vy{n}: b1 = icmp.eq.u vg{n}, v0\n  branch vy{n} {} {}\n",
+                1_664_525 + 2 * n,
+                1_013_904_223 + n,
+                random.below(32),
+                edge(a),
+                edge(b),
+            );
+        }
+        text + "end(ve: b32, vl: b32):\n  store.global.weak.sys.0 va, ve, vl\n  return\n}\n"
+    }
+
+    fn result(function: &Function, seed: u32) -> Vec<u8> {
+        let mut memory = Memory::default();
+        let address = memory.allocate(vec![0; 8]);
+        let mut parameters = address.to_le_bytes().to_vec();
+        parameters.extend(seed.to_le_bytes());
+        parameters.resize(16, 0);
+        let launch = Launch {
+            grid: [1; 3],
+            block: [1; 3],
+            dynamic_shared_bytes: 0,
+            parameters: &parameters,
+            globals: &Default::default(),
+            max_steps: 100_000,
+        };
+        run(function, &launch, &mut memory).unwrap();
+        memory.read(address, 8).unwrap().to_vec()
+    }
+
+    #[test]
+    fn random_graphs_keep_their_meaning() {
+        let mut random = Random(0x9E37_79B9_7F4A_7C15);
+        let (mut structured, mut loops) = (0, 0);
+        for _ in 0..600 {
+            let count = 2 + random.below(11);
+            let text = random_function(&mut random, count);
+            let original = parse(&text).unwrap();
+            verify(&original).unwrap();
+            let mut function = original.clone();
+            match structurize(&mut function) {
+                Err(StructurizeError::Irreducible(_)) => continue,
+                outcome => outcome.unwrap(),
+            }
+            verify(&function).unwrap();
+            assert_structured(&function);
+            structured += 1;
+            loops += usize::from(
+                function
+                    .blocks
+                    .iter()
+                    .any(|b| matches!(b.merge, Some(Merge::Loop { .. }))),
+            );
+            for seed in [1, 7, 0xDEAD_BEEF, 12345] {
+                assert_eq!(
+                    result(&function, seed),
+                    result(&original, seed),
+                    "{text}\n{function}"
+                );
+            }
+        }
+        assert!(
+            structured > 200 && loops > 50,
+            "{structured} structured, {loops} with loops"
+        );
+    }
+
+    /// Every branch heads a construct, no block ends two, and loops have one
+    /// back edge, from their continue block.
+    fn assert_structured(function: &Function) {
+        let mut merges = std::collections::HashSet::new();
+        for id in function.block_ids() {
+            let block = &function[id];
+            let branches = block.terminator.edges().len() > 1;
+            assert_eq!(
+                branches,
+                matches!(block.merge, Some(Merge::Selection(_))),
+                "{id} of {function}"
+            );
+            match block.merge {
+                Some(Merge::Selection(merge)) => assert!(merges.insert(merge), "{merge} ends two"),
+                Some(Merge::Loop { merge, continuing }) => {
+                    assert!(merges.insert(merge) && merges.insert(continuing));
+                    let back = &function[continuing].terminator;
+                    assert!(matches!(back, Terminator::Jump(edge) if edge.block == id));
+                }
+                None => {}
+            }
+        }
+    }
+
+    #[test]
+    fn two_early_returns_become_one_end() {
+        let mut function = parse(
+            "function k {\nb0:\n  v0: b32 = special.tid.0\n  v1: b32 = const.4\n\
+             \x20 v2: b1 = icmp.lt.u v0, v1\n  branch v2 b1 b2\nb1:\n  return\nb2:\n  v3: b32 = const.0\n\
+             \x20 bar.sync v3, v3\n  return\n",
+        )
+        .unwrap();
+        structurize(&mut function).unwrap();
+        let returns = function
+            .blocks
+            .iter()
+            .filter(|b| b.terminator == Terminator::Return);
+        assert_eq!(returns.count(), 1, "{function}");
+        let barriers = function.blocks.iter().flat_map(|b| &b.instructions);
+        assert_eq!(
+            barriers.filter(|i| matches!(i.op, Op::Barrier(_))).count(),
+            1
+        );
+    }
+}

@@ -14,7 +14,7 @@ mod memory;
 mod module;
 mod thread;
 
-pub use function::{ENTRY_POINT, Output, write};
+pub use function::{ENTRY_POINT, Output, observes_warp, write};
 pub use thread::scratch_stride;
 
 /// What the back end cannot write, or not for this target.
