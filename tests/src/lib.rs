@@ -12,6 +12,7 @@ pub mod context;
 pub mod driver;
 pub mod elf;
 pub mod image;
+pub mod kernel;
 pub mod memory;
 pub mod nvml;
 pub mod preload;

@@ -55,6 +55,7 @@ const UNSAFE: &[(&str, &str)] = &[
         "shim/libcublas/",
         "the C entry points, and libcuda's by dlopen",
     ),
+    ("tests/src/kernel.rs", "the bytes of mapped device memory"),
     (
         "tests/src/callback.rs",
         "functions that a driver calls back",
