@@ -1,5 +1,7 @@
 //! The whole way from a kernel's name to words for a device.
 
+use serde::{Deserialize, Serialize};
+
 use crate::back::spirv::{self, layout};
 use crate::front;
 use crate::ir::{Function, Op};
@@ -12,11 +14,12 @@ use crate::verify::{VerifyError, verify};
 /// A kernel that a device can run, and what its launch must provide. The
 /// contract of push constants, records and specialization constants is
 /// [`layout`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompiledKernel {
     /// The SPIR-V module.
     pub spirv: Vec<u32>,
-    /// The name of its entry point.
+    /// The name of its entry point, always the same.
+    #[serde(skip, default = "entry_point")]
     pub entry_point: &'static str,
     /// Bytes of push constants that the kernel reads.
     pub push_constant_bytes: u32,
@@ -39,6 +42,10 @@ pub struct CompiledKernel {
     pub variables: Vec<String>,
     /// Whether the kernel may trap, which sets the fault word.
     pub may_trap: bool,
+}
+
+fn entry_point() -> &'static str {
+    spirv::ENTRY_POINT
 }
 
 /// Why a kernel was not compiled.

@@ -12,8 +12,8 @@ use compiler::front::{Function as Entry, align_up};
 use compiler::{CompiledKernel, ModuleSource};
 
 use crate::core::compiled::Compiled;
-use crate::core::debug;
 use crate::core::module::{Module, report};
+use crate::core::{debug, kernel_cache};
 use crate::handles::FUNCTIONS;
 
 /// A kernel that is not compiled yet has no register count; this is the one that
@@ -87,19 +87,20 @@ impl Function {
         let source = module.image().source()?;
         let start = Instant::now();
         let target = resources.device.compiler_target()?;
-        let kernel = compiler::compile(source, &self.entry.name, &target);
-        let kernel = kernel.map_err(|error| report(&error.into()))?;
-        let message = format!(
-            "kernel {}: {} bytes of SPIR-V in {:.1} ms",
-            self.entry.name,
-            4 * kernel.spirv.len(),
-            start.elapsed().as_secs_f64() * 1e3
-        );
-        if debug::flags().perf {
-            trace::log(format_args!("{message}"));
-        } else {
-            trace::note(format_args!("{message}"));
+        let entry = kernel_cache::Entry::of(module.image().digest()?, &self.entry.name, &target);
+        let cached = entry.as_ref().and_then(kernel_cache::Entry::load);
+        let known = cached.is_some();
+        let kernel = match cached {
+            Some(kernel) => kernel,
+            None => {
+                let kernel = compiler::compile(source, &self.entry.name, &target);
+                kernel.map_err(|error| report(&error.into()))?
+            }
+        };
+        if let Some(entry) = entry.filter(|_| !known) {
+            entry.store(&kernel);
         }
+        self.say_how_long(&kernel, known, start);
         self.dump(source, &kernel);
         let address = |name: &String| Ok(module.global(name)?.0.0 as u64);
         let variables = kernel
@@ -108,6 +109,21 @@ impl Function {
             .map(address)
             .collect::<Result<Vec<_>, CUerror>>()?;
         Compiled::new(&resources, &self.entry.name, kernel, &variables)
+    }
+
+    fn say_how_long(&self, kernel: &CompiledKernel, known: bool, start: Instant) {
+        let message = format!(
+            "kernel {}: {} bytes of SPIR-V {} in {:.1} ms",
+            self.entry.name,
+            4 * kernel.spirv.len(),
+            if known { "from the cache" } else { "compiled" },
+            start.elapsed().as_secs_f64() * 1e3
+        );
+        if debug::flags().perf {
+            trace::log(format_args!("{message}"));
+        } else {
+            trace::note(format_args!("{message}"));
+        }
     }
 
     /// Prints what `PUMICE_DEBUG` asks for.

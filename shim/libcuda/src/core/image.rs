@@ -26,6 +26,7 @@ pub enum Preserved {
 pub struct Image {
     packed: Option<&'static [u8]>,
     source: OnceLock<Result<ModuleSource, Failure>>,
+    digest: OnceLock<blake3::Hash>,
 }
 
 /// Why an image cannot be used, as a status and in words.
@@ -149,6 +150,7 @@ impl Image {
         Ok(Self {
             packed: Some(bytes),
             source: OnceLock::new(),
+            digest: OnceLock::new(),
         })
     }
 
@@ -174,6 +176,7 @@ impl Image {
         Ok(Self {
             packed: None,
             source: OnceLock::from(Ok(source)),
+            digest: OnceLock::new(),
         })
     }
 
@@ -190,6 +193,19 @@ impl Image {
             trace::log(format_args!("{failure}"));
             failure.status
         })
+    }
+}
+
+impl Image {
+    /// A digest of the PTX, for the cache.
+    ///
+    /// # Errors
+    /// As [`Self::source`].
+    pub fn digest(&self) -> Result<&blake3::Hash, CUerror> {
+        let source = self.source()?;
+        Ok(self
+            .digest
+            .get_or_init(|| blake3::hash(source.text.as_bytes())))
     }
 }
 

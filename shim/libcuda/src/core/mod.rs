@@ -18,6 +18,7 @@ pub mod host_memory;
 pub mod image;
 pub mod integrity;
 pub mod jit_options;
+pub mod kernel_cache;
 pub mod launch;
 pub mod library;
 pub mod memory;
