@@ -17,4 +17,5 @@ pub mod memory;
 pub mod nvml;
 pub mod preload;
 pub mod process;
+pub mod ptx;
 pub mod target;
