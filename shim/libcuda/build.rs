@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 fn main() {
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libcuda.so.1");
+    // Threads and exit handlers of ours outlive a program's dlclose.
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     println!("cargo:rerun-if-changed=build.rs");
     let source = Path::new("../compiler/src");
     println!("cargo:rerun-if-changed={}", source.display());

@@ -31,10 +31,6 @@ const UNSAFE: &[(&str, &str)] = &[
         "calls of the program's functions",
     ),
     (
-        "shim/libcuda/src/core/context.rs",
-        "the thread that ends the process",
-    ),
-    (
         "shim/libcuda/src/core/export_table.rs",
         "the C entry points of the private tables",
     ),

@@ -44,6 +44,12 @@ pub fn initialize() -> CUresult {
     Ok(())
 }
 
+/// Whether the calling thread is the process's first.
+pub fn is_main_thread() -> bool {
+    // SAFETY: gettid and getpid have no preconditions.
+    unsafe { libc::gettid() == libc::getpid() }
+}
+
 /// Whether an entry point may do its work now.
 ///
 /// # Errors
@@ -74,13 +80,24 @@ extern "C" fn forked() {
 /// registered already: those of Vulkan drivers, behind which no call to them is
 /// safe. As with NVIDIA's driver, a program's own static destructors find it gone.
 pub fn finish_before_exit_handlers_so_far() {
-    // SAFETY: the handler may run at any time and more than once.
-    let refused = unsafe { libc::atexit(finish) } != 0;
+    at_exit(finish);
+}
+
+/// Registers an exit handler, which must be safe to run at any time and repeatedly.
+pub fn at_exit(handler: extern "C" fn()) {
+    // SAFETY: the handler is safe to run, and stays while the process lives: this
+    // library is never unloaded once it has threads or handlers.
+    let refused = unsafe { libc::atexit(handler) } != 0;
     if refused {
         trace::log(format_args!(
             "no memory for an exit handler: the process may crash at its end"
         ));
     }
+}
+
+/// Whether `cuInit` has succeeded in this process.
+pub fn was_initialized() -> bool {
+    DEVICES.get().is_some()
 }
 
 extern "C" fn finish() {

@@ -5,8 +5,7 @@ use std::ffi::{CStr, c_void};
 use abi::cuda::{CUdriverProcAddressQueryResult as QueryResult, CUuuid};
 use abi::{CUerror, CUresult, Out};
 
-use crate::api::version::explain_later_runtime;
-use crate::core::{entry_point, export_table};
+use crate::core::{entry_point, export_table, later_runtime};
 use crate::exports::DefaultStream;
 use crate::handles::In;
 
@@ -30,7 +29,7 @@ pub fn cuGetProcAddress_v2(
     };
     // CUDA_ERROR_INVALID_VALUE if version is not one.
     let version = u32::try_from(version).map_err(|_| CUerror::INVALID_VALUE)?;
-    explain_later_runtime(version);
+    later_runtime::asked_for(version);
     let found = entry_point::find(&symbol.to_string_lossy(), version, stream);
     if let Some(status) = status {
         status.write(found.status);
@@ -53,6 +52,10 @@ pub fn cuGetProcAddress(
 pub fn cuGetExportTable(table: Out<*const c_void>, id: In<CUuuid>) -> CUresult {
     // An unknown table is refused; which ones there are is nowhere documented.
     let found = export_table::find(id.0);
+    if found.is_none() {
+        // The first table that every runtime asks for is one that is refused.
+        later_runtime::begun();
+    }
     abi::trace::note(format_args!(
         "export table {}: {}",
         id.0,

@@ -23,6 +23,7 @@ use crate::core::storage::Storage;
 use crate::core::stream::{self, Point, Stream};
 use crate::error::cuda_error;
 use crate::handles::{CONTEXTS, EVENTS, FUNCTIONS, HostPtr, MODULES, STREAMS};
+use crate::process;
 
 /// `CU_CTX_*` flags that a context may have.
 pub const FLAGS_MASK: u32 = 0xff;
@@ -386,9 +387,7 @@ struct Cleaner;
 
 impl Drop for Cleaner {
     fn drop(&mut self) {
-        // SAFETY: gettid and getpid have no preconditions.
-        let main_thread = unsafe { libc::gettid() == libc::getpid() };
-        if !main_thread {
+        if !process::is_main_thread() {
             let contexts = STACK.with_borrow_mut(|stack| std::mem::take(&mut **stack));
             drop(contexts);
         }

@@ -487,7 +487,7 @@ fn per_thread() -> Result<Arc<Stream>, CUerror> {
     // A thread that is ending has no default stream any more.
     let known = PER_THREAD.try_with(|streams| streams.borrow().get(&key).cloned());
     let known = known.map_err(|_| CUerror::DEINITIALIZED)?;
-    if let Some(stream) = known.filter(|stream| stream.resources().is_ok()) {
+    if let Some(stream) = known.filter(|stream| stream.is_of(&resources)) {
         return Ok(stream);
     }
     let stream = Stream::create(&resources, Kind::PerThread, 0)?;
