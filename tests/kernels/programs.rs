@@ -272,22 +272,6 @@ fn vectors_move_between_memories() {
     );
 }
 
-/// Kernels that look at their warp. On a device with narrower subgroups the
-/// compiler refuses them by name, and this says so.
-fn check_warp(what: &str, text: &str, launch: &Launch) {
-    let computer = Computer::open();
-    if computer.target.subgroup_size == 32 {
-        computer.run(text, "k", launch).assert_equal(what);
-        return;
-    }
-    let source = compiler::ModuleSource::new(text.to_owned()).expect("PTX");
-    let error = compiler::compile(&source, "k", &computer.target).expect_err("a narrow device");
-    assert!(
-        error.to_string().contains("narrower or wider than 32"),
-        "{error}"
-    );
-}
-
 #[test]
 fn shuffles_of_every_mode_match_the_warp() {
     let body = "mov.u32 %r1, %n; mul.lo.u32 %r1, %r1, 2654435761; mov.u32 %r9, 0;
@@ -298,7 +282,7 @@ fn shuffles_of_every_mode_match_the_warp() {
         shfl.sync.bfly.b32 %r6|%p5, %r1, 4, 6175, -1; mad.lo.u32 %r9, %r9, 31, %r6; @%p5 add.u32 %r9, %r9, 1;
         shfl.sync.down.b32 %r7|%p6, %r1, 3, 6175, -1; mad.lo.u32 %r9, %r9, 31, %r7; @%p6 add.u32 %r9, %r9, 1;
         st.global.u32 [%at], %r9;";
-    check_warp(
+    check(
         "shuffles",
         &kernel("", body),
         &launch(2, 96, words(192, |_| 0)),
@@ -314,7 +298,7 @@ fn votes_count_the_threads_of_odd_blocks() {
         setp.lt.u32 %p5, %r0, 10; @!%p5 bra end; activemask.b32 %r7; xor.b32 %r2, %r2, %r7;
         end: st.global.u32 [%at], %r2;";
     for threads in [1, 31, 33, 40, 1023] {
-        check_warp(
+        check(
             "votes",
             &kernel("", body),
             &launch(1, threads, words(threads, |_| 0)),
@@ -337,5 +321,5 @@ fn a_block_reduction_with_shuffles_and_shared_memory() {
          st.global.u32 [%at], %r1; done:"
     );
     let text = kernel(".shared .align 4 .b8 s[32];", &body);
-    check_warp("block reduction", &text, &launch(2, 256, words(512, |n| n)));
+    check("block reduction", &text, &launch(2, 256, words(512, |n| n)));
 }

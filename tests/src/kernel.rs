@@ -111,7 +111,11 @@ impl Computer {
         let [x, y, z] = launch.block;
         let threads = x * y * z;
         let group = match kernel.subgroup_size {
-            Some(size) => [threads.next_multiple_of(size), 1, 1],
+            Some(_) => [
+                threads.next_multiple_of(32) / kernel.lanes_per_invocation,
+                1,
+                1,
+            ],
             None => launch.block,
         };
         let shared = kernel.shared_bytes + launch.dynamic_shared;

@@ -38,6 +38,10 @@ pub struct CompiledKernel {
     /// one-dimensional workgroups of whole warps; `None` where the kernel
     /// cannot tell and a workgroup has the block's shape.
     pub subgroup_size: Option<u32>,
+    /// Threads that one invocation carries: where `subgroup_size` is given, a
+    /// workgroup has the block's threads, rounded up to warps of 32, divided by
+    /// this.
+    pub lanes_per_invocation: u32,
     /// The module's variables whose addresses the module record lists.
     pub variables: Vec<String>,
     /// Whether the kernel may trap, which sets the fault word.
@@ -91,18 +95,29 @@ pub fn compile(
     kernel: &str,
     target: &Target,
 ) -> Result<CompiledKernel, Error> {
-    let function = lower(source, kernel)?;
-    let output =
-        spirv::write(&function, target).map_err(|error| target_error(source, kernel, error))?;
-    let narrow = output.observes_warp && target.subgroup_size != 32;
-    if narrow {
+    let mut function = lower(source, kernel)?;
+    let observes_warp = spirv::observes_warp(&function);
+    let lanes = match (observes_warp, target.subgroup_size) {
+        (true, size @ (4 | 8 | 16)) => {
+            let replicated = pass::replicate(&mut function, size);
+            replicated.map_err(|error| replicate_error(source, kernel, error))?;
+            pass::simplify(&mut function);
+            pass::eliminate_dead_code(&mut function);
+            verify(&function)?;
+            32 / size
+        }
+        _ => 1,
+    };
+    if observes_warp && target.subgroup_size * lanes != 32 {
         let error = spirv::Error::Unsupported {
             op: "a warp".to_owned(),
-            reason: "subgroups are narrower or wider than 32",
+            reason: "subgroups are wider than 32 or narrower than 4",
             offset: 0,
         };
         return Err(target_error(source, kernel, error));
     }
+    let output =
+        spirv::write(&function, target).map_err(|error| target_error(source, kernel, error))?;
     let any = |op: Op| {
         function
             .blocks
@@ -127,7 +142,8 @@ pub fn compile(
         } else {
             0
         },
-        subgroup_size: output.observes_warp.then_some(target.subgroup_size),
+        subgroup_size: observes_warp.then_some(target.subgroup_size),
+        lanes_per_invocation: lanes,
         may_trap: any(Op::Trap),
         variables: function.globals,
         spirv: output.words,
@@ -165,6 +181,16 @@ pub fn lower(source: &ModuleSource, kernel: &str) -> Result<Function, Error> {
     })?;
     verify(&function)?;
     Ok(function)
+}
+
+fn replicate_error(source: &ModuleSource, kernel: &str, error: pass::ReplicateError) -> Error {
+    let pass::ReplicateError::Unsupported { op, offset } = error;
+    let error = spirv::Error::Unsupported {
+        op,
+        reason: "subgroups are narrower than a warp",
+        offset,
+    };
+    target_error(source, kernel, error)
 }
 
 fn target_error(source: &ModuleSource, kernel: &str, error: spirv::Error) -> Error {

@@ -10,6 +10,7 @@
 pub mod back;
 pub mod cfg;
 mod compile;
+pub mod divergence;
 pub mod evaluate;
 pub mod fatbin;
 pub mod front;

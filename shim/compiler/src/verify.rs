@@ -174,7 +174,7 @@ fn signature(function: &Function, i: &Instruction) -> Rule {
         Op::Const(_) | Op::Special(_) | Op::Parameter(_) => {
             rule(a.is_empty() && r.len() == 1, "makes one value of nothing")
         }
-        Op::Global(_) | Op::Scratch | Op::Clock => {
+        Op::Global(_) | Op::Scratch | Op::SafeAddress | Op::Clock => {
             rule(a.is_empty() && r == [B64], "makes an address of nothing")
         }
         Op::Bitcast => unary(
@@ -343,6 +343,11 @@ fn signature(function: &Function, i: &Instruction) -> Rule {
             "takes a value and a mask",
         ),
         Op::Reduce(_) => rule(a == [B32, B32] && r == [B32], "takes a value and a mask"),
+        Op::SubgroupShuffle => rule(
+            matches!((a, r), ([x, B32], [y]) if x == y),
+            "takes a value and a b32",
+        ),
+        Op::SubgroupBallot => rule(a == [B1] && r == [B32], "takes a predicate"),
         Op::ActiveMask => rule(a.is_empty() && r == [B32], "makes a mask"),
         Op::WarpBarrier | Op::Sleep => rule(a == [B32] && r.is_empty(), "takes a b32"),
         Op::Barrier(BarrierOp::Sync | BarrierOp::Arrive) => rule(

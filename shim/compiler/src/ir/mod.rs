@@ -348,6 +348,18 @@ impl Function {
         self.values[value.index()]
     }
 
+    /// For each value the bits of the constant that it is.
+    #[must_use]
+    pub fn constants(&self) -> Vec<Option<u64>> {
+        let mut constants = vec![None; self.values.len()];
+        for instruction in self.blocks.iter().flat_map(|block| &block.instructions) {
+            if let (Op::Const(bits), [result]) = (instruction.op, instruction.results.as_slice()) {
+                constants[result.index()] = Some(bits);
+            }
+        }
+        constants
+    }
+
     /// All block numbers.
     pub fn block_ids(&self) -> impl DoubleEndedIterator<Item = BlockId> + use<> {
         (0..self.blocks.len() as u32).map(BlockId)

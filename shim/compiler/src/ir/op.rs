@@ -478,6 +478,15 @@ ops! {
     /// `(b32)` or `(b32, b32)`, for reductions `(b1, b32, …) -> b1 | b32`:
     /// barrier number, thread count (0 for all).
     Barrier(BarrierOp) = "bar";
+    /// `(T, b32) -> T`: the value that another invocation of the subgroup has.
+    /// Only [`crate::pass::replicate`] makes it.
+    SubgroupShuffle = "subshfl";
+    /// `(b1) -> b32`: the invocations of the subgroup where it holds. Only
+    /// [`crate::pass::replicate`] makes it.
+    SubgroupBallot = "subballot";
+    /// `() -> b64`: an address that may be read, for lanes without one. Only
+    /// [`crate::pass::replicate`] makes it.
+    SafeAddress = "safe";
     /// `() -> T`: a clock that counts up.
     Clock = "clock";
     /// `(b32) -> ()`: a hint to wait some nanoseconds.
@@ -571,6 +580,8 @@ impl Op {
                 | Self::Reduce(_)
                 | Self::ActiveMask
                 | Self::WarpBarrier
+                | Self::SubgroupShuffle
+                | Self::SubgroupBallot
                 | Self::Barrier(_)
         )
     }

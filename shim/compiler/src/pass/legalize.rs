@@ -10,7 +10,7 @@ use Type::{B1, B8, B32, B64};
 
 /// Replaces every operation that the back end does not write.
 pub fn legalize(function: &mut Function) {
-    let known = constants(function);
+    let known = function.constants();
     for block in function.block_ids() {
         let instructions = std::mem::take(&mut function[block].instructions);
         let mut writer = Writer {
@@ -25,17 +25,6 @@ pub fn legalize(function: &mut Function) {
         let out = writer.out;
         function[block].instructions = out;
     }
-}
-
-/// The bits of the values that constants define.
-fn constants(function: &Function) -> Vec<Option<u64>> {
-    let mut known = vec![None; function.values.len()];
-    for instruction in function.blocks.iter().flat_map(|block| &block.instructions) {
-        if let (Op::Const(bits), [result]) = (instruction.op, instruction.results.as_slice()) {
-            known[result.index()] = Some(bits);
-        }
-    }
-    known
 }
 
 struct Writer<'f> {

@@ -368,6 +368,20 @@ impl<'f> FunctionWriter<'f> {
                 self.active_mask(i);
                 Ok(())
             }
+            Op::SubgroupShuffle => {
+                self.subgroup_shuffle(i);
+                Ok(())
+            }
+            Op::SubgroupBallot => {
+                let predicate = self.value(i.arguments[0]);
+                let id = self.ballot(predicate);
+                self.define(i.results[0], id);
+                Ok(())
+            }
+            Op::SafeAddress => {
+                self.safe_address(i);
+                Ok(())
+            }
             Op::WarpBarrier => {
                 self.warp_barrier();
                 Ok(())

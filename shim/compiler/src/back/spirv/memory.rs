@@ -153,6 +153,13 @@ impl FunctionWriter<'_> {
         self.define(i.results[0], id);
     }
 
+    /// An address that may be read: the module record's, which every launch has
+    /// and which is at least as long as any access.
+    pub(super) fn safe_address(&mut self, i: &Instruction) {
+        let id = self.push_constant_address(layout::MODULE_ADDRESS);
+        self.define(i.results[0], id);
+    }
+
     /// The address of the scratch buffer.
     pub(super) fn scratch_base(&mut self) -> Word {
         let record = self.push_constant_address(layout::LAUNCH_ADDRESS);

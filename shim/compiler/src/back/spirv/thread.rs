@@ -271,7 +271,22 @@ impl FunctionWriter<'_> {
         (source, in_range)
     }
 
-    fn ballot(&mut self, predicate: Word) -> Word {
+    /// The value of another invocation, whose place in the subgroup is in range.
+    pub(super) fn subgroup_shuffle(&mut self, i: &Instruction) {
+        let [value, source] = [0, 1].map(|n| self.value(i.arguments[n]));
+        let ty = self.type_of(i.results[0]);
+        self.module
+            .capability(spirv::Capability::GroupNonUniformShuffle);
+        let scope = self.subgroup();
+        let id = self.emit(
+            spirv::Op::GroupNonUniformShuffle,
+            ty,
+            &[scope, value, source],
+        );
+        self.define(i.results[0], id);
+    }
+
+    pub(super) fn ballot(&mut self, predicate: Word) -> Word {
         self.module
             .capability(spirv::Capability::GroupNonUniformBallot);
         let vector = self.module.vector(Type::B32, 4);

@@ -1,0 +1,987 @@
+//! Several threads in one invocation: how a warp of 32 runs on subgroups that
+//! are narrower.
+//!
+//! Lane `l + size·k` of the warp is the `k`-th *lane* of invocation `l`. A value
+//! that may differ between threads becomes one value a lane; what is the same
+//! for all ([`Divergence`]) stays single, and so does its code. All lanes do an
+//! instruction before any does the next, so the threads of a warp stay together
+//! as on hardware.
+//!
+//! # Masks
+//! Each lane has a predicate, its *mask*: whether it is here. A selection on a
+//! uniform condition stays a selection. On a divergent one both arms run, one
+//! after the other, each if any lane takes it; what edges pass to the merge is
+//! selected by mask. A lane that leaves a loop loses its mask until the loop has
+//! ended for all, and what it takes along is frozen by the same selects. Where
+//! no lane can be missing no mask is kept and nothing is selected.
+//!
+//! # Memory
+//! A lane that is not here must touch no memory: its load reads a safe address
+//! instead, its store or atomic is branched around. An unguarded load would
+//! crash a software device, whose addresses are the host's.
+
+use smallvec::SmallVec;
+
+use crate::divergence::{Divergence, close_loops};
+use crate::front::words::SpecialRegister as R;
+use crate::ir::{
+    BlockId, Condition, Edge, Function, Instruction, IntegerComparison, Merge, Op, ShuffleMode,
+    Signedness, Space, Special, Terminator, Type, Value, VoteMode,
+};
+use crate::ssa::{Variable, Variables, repair};
+use Type::{B1, B32, B64};
+
+/// Lanes of a warp.
+const WARP: u32 = 32;
+
+/// Why a function cannot run several threads in one invocation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplicateError {
+    /// An operation that has no form for several lanes yet.
+    #[error("`{op}` is not supported on subgroups narrower than a warp")]
+    Unsupported {
+        /// The operation.
+        op: String,
+        /// The byte of the PTX text it came from.
+        offset: u32,
+    },
+}
+
+/// Makes each invocation of subgroups of `subgroup_size` carry the lanes of a
+/// warp that it must. Operations of the warp become operations of the subgroup.
+///
+/// # Errors
+/// [`ReplicateError`].
+pub fn replicate(function: &mut Function, subgroup_size: u32) -> Result<(), ReplicateError> {
+    close_loops(function);
+    let divergence = Divergence::new(function);
+    let mut writer = Writer::new(function, &divergence, subgroup_size);
+    writer.whole()?;
+    let mut new = writer.new;
+    writer.variables.finish(&mut new);
+    repair(&mut new);
+    super::eliminate_dead_code(&mut new);
+    *function = new;
+    Ok(())
+}
+
+/// The values of the lanes: one for a uniform value.
+type Lanes = SmallVec<[Value; 4]>;
+
+/// A loop that is being written.
+struct Open {
+    merge: BlockId,
+    continuing: BlockId,
+    new_merge: BlockId,
+    new_continuing: BlockId,
+    header: BlockId,
+    divergent: bool,
+}
+
+struct Writer<'f> {
+    old: &'f Function,
+    divergence: &'f Divergence,
+    new: Function,
+    variables: Variables,
+    /// Lanes of an invocation.
+    count: u32,
+    /// Invocations of a subgroup.
+    size: u32,
+    map: Vec<Lanes>,
+    /// The constants among the old values.
+    known: Vec<Option<u64>>,
+    /// `None` where control has left.
+    current: Option<BlockId>,
+    /// Whether lanes may be missing.
+    masked: bool,
+    /// Whether lanes left in the selection being written.
+    lost: bool,
+    loops: Vec<Open>,
+    offset: u32,
+    temporaries: u32,
+}
+
+type Written<T = ()> = Result<T, ReplicateError>;
+
+impl<'f> Writer<'f> {
+    fn new(old: &'f Function, divergence: &'f Divergence, size: u32) -> Self {
+        let count = WARP / size;
+        let mut new = Function {
+            values: Vec::new(),
+            blocks: Vec::new(),
+            local_bytes: local_stride(old) * count,
+            ..old.clone()
+        };
+        let entry = new.block();
+        Self {
+            old,
+            divergence,
+            new,
+            variables: Variables::default(),
+            count,
+            size,
+            map: vec![Lanes::new(); old.values.len()],
+            known: old.constants(),
+            current: Some(entry),
+            masked: false,
+            lost: false,
+            loops: Vec::new(),
+            offset: 0,
+            temporaries: 0,
+        }
+    }
+
+    fn whole(&mut self) -> Written {
+        for lane in 0..self.count {
+            let yes = self.constant(B1, 1);
+            self.write(self.mask_variable(lane), yes);
+        }
+        self.sequence(Function::ENTRY, None)?;
+        if let Some(block) = self.current {
+            self.new[block].terminator = Terminator::Return;
+        }
+        Ok(())
+    }
+
+    fn parameter_variable(&self, parameter: Value, lane: u32) -> Variable {
+        Variable(parameter.0 * self.count + lane)
+    }
+
+    fn mask_variable(&self, lane: u32) -> Variable {
+        Variable(self.old.values.len() as u32 * self.count + lane)
+    }
+
+    /// The lanes that go on with the loop that `header` heads.
+    fn going_on_variable(&self, header: BlockId, lane: u32) -> Variable {
+        Variable((self.old.values.len() as u32 + 1 + header.0) * self.count + lane)
+    }
+
+    /// A variable of its own.
+    fn temporary(&mut self) -> Variable {
+        self.temporaries += 1;
+        let used = self.old.values.len() + 1 + self.old.blocks.len();
+        Variable(used as u32 * self.count + self.temporaries)
+    }
+
+    fn emit(&mut self, op: Op, arguments: &[Value], ty: Type) -> Value {
+        let result = self.new.value(ty);
+        self.push(op, arguments, smallvec::smallvec![result]);
+        result
+    }
+
+    fn push(&mut self, op: Op, arguments: &[Value], results: SmallVec<[Value; 1]>) {
+        let Some(block) = self.current else { return };
+        self.new[block].instructions.push(Instruction {
+            op,
+            arguments: arguments.into(),
+            results,
+            offset: self.offset,
+        });
+    }
+
+    fn constant(&mut self, ty: Type, bits: u64) -> Value {
+        self.emit(Op::Const(bits), &[], ty)
+    }
+
+    fn write(&mut self, variable: Variable, value: Value) {
+        if let Some(block) = self.current {
+            self.variables.write(block, variable, value);
+        }
+    }
+
+    fn read(&mut self, variable: Variable, ty: Type) -> Value {
+        let block = self.current.unwrap_or(Function::ENTRY);
+        self.variables.read(&mut self.new, block, variable, ty)
+    }
+
+    fn mask(&mut self, lane: u32) -> Value {
+        self.read(self.mask_variable(lane), B1)
+    }
+
+    fn masks(&mut self) -> Lanes {
+        (0..self.count).map(|lane| self.mask(lane)).collect()
+    }
+
+    fn set_masks(&mut self, masks: &[Value]) {
+        for (lane, &mask) in (0..).zip(masks) {
+            self.write(self.mask_variable(lane), mask);
+        }
+    }
+
+    /// The lanes that are here leave, for the rest of the loop or for ever.
+    fn clear_masks(&mut self) {
+        self.lost = true;
+        let no = self.constant(B1, 0);
+        let none: Lanes = (0..self.count).map(|_| no).collect();
+        self.set_masks(&none);
+    }
+
+    fn any(&mut self, predicates: &[Value]) -> Value {
+        let first = predicates[0];
+        predicates[1..]
+            .iter()
+            .fold(first, |a, &b| self.emit(Op::Or, &[a, b], B1))
+    }
+
+    fn each(&mut self, op: Op, a: &[Value], b: &[Value]) -> Lanes {
+        a.iter()
+            .zip(b)
+            .map(|(&a, &b)| self.emit(op, &[a, b], B1))
+            .collect()
+    }
+
+    fn lane(&self, value: Value, lane: u32) -> Value {
+        let lanes = &self.map[value.index()];
+        lanes
+            .get(lane as usize)
+            .or(lanes.first())
+            .copied()
+            .unwrap_or(Value(0))
+    }
+
+    fn is_divergent(&self, value: Value) -> bool {
+        self.divergence.is_divergent(value)
+    }
+
+    fn unsupported(&self, op: Op) -> ReplicateError {
+        ReplicateError::Unsupported {
+            op: op.to_string(),
+            offset: self.offset,
+        }
+    }
+
+    fn leave_to(&mut self, block: BlockId) {
+        if let Some(current) = self.current.take() {
+            self.new[current].terminator = Terminator::Jump(Edge::to(block));
+        }
+    }
+
+    /// A selection without an else arm; afterwards the current block is its
+    /// merge.
+    fn only_if(&mut self, condition: Value, then: impl FnOnce(&mut Self) -> Written) -> Written {
+        let Some(header) = self.current else {
+            return Ok(());
+        };
+        let (arm, end) = (self.new.block(), self.new.block());
+        self.new[header].merge = Some(Merge::Selection(end));
+        self.new[header].terminator = Terminator::Branch {
+            condition,
+            then: Edge::to(arm),
+            otherwise: Edge::to(end),
+        };
+        self.current = Some(arm);
+        then(self)?;
+        self.leave_to(end);
+        self.current = Some(end);
+        Ok(())
+    }
+
+    /// Writes blocks from `start` until control comes to `end` or leaves.
+    fn sequence(&mut self, start: BlockId, end: Option<BlockId>) -> Written {
+        let old = self.old;
+        let mut block = start;
+        while self.current.is_some() {
+            self.parameters(block);
+            if let Some(Merge::Loop { merge, continuing }) = old[block].merge {
+                self.whole_loop(block, merge, continuing)?;
+                block = merge;
+                continue;
+            }
+            for instruction in &old[block].instructions {
+                self.instruction(instruction)?;
+            }
+            match &old[block].terminator {
+                Terminator::Jump(edge) => {
+                    if !self.jump(edge, end) {
+                        return Ok(());
+                    }
+                    block = edge.block;
+                }
+                Terminator::Branch {
+                    condition,
+                    then,
+                    otherwise,
+                } => {
+                    let Some(Merge::Selection(merge)) = old[block].merge else {
+                        self.current = None;
+                        return Ok(());
+                    };
+                    self.selection(*condition, then, otherwise, merge)?;
+                    block = merge;
+                }
+                Terminator::Return => {
+                    self.finish_lanes();
+                    return Ok(());
+                }
+                Terminator::Switch { .. } | Terminator::Unreachable => {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The threads here end. With lanes elsewhere only these do.
+    fn finish_lanes(&mut self) {
+        if self.masked {
+            self.clear_masks();
+        } else if let Some(block) = self.current.take() {
+            self.new[block].terminator = Terminator::Return;
+        }
+    }
+
+    fn parameters(&mut self, block: BlockId) {
+        for &parameter in &self.old[block].parameters {
+            let ty = self.old.ty(parameter);
+            let lanes = if self.is_divergent(parameter) {
+                self.count
+            } else {
+                1
+            };
+            self.map[parameter.index()] = (0..lanes)
+                .map(|lane| self.read(self.parameter_variable(parameter, lane), ty))
+                .collect();
+        }
+    }
+
+    /// Passes an edge's arguments: where lanes may be elsewhere, only those of
+    /// the lanes that are here.
+    fn pass(&mut self, edge: &Edge) {
+        let parameters = &self.old[edge.block].parameters;
+        let mut passed = Vec::new();
+        for (&parameter, &argument) in parameters.iter().zip(&edge.arguments) {
+            if !self.is_divergent(parameter) {
+                let variable = self.parameter_variable(parameter, 0);
+                passed.push((variable, self.lane(argument, 0)));
+                continue;
+            }
+            for lane in 0..self.count {
+                let variable = self.parameter_variable(parameter, lane);
+                let mut value = self.lane(argument, lane);
+                if self.masked {
+                    let ty = self.old.ty(parameter);
+                    let (mask, before) = (self.mask(lane), self.read(variable, ty));
+                    value = self.emit(Op::Select, &[mask, value, before], ty);
+                }
+                passed.push((variable, value));
+            }
+        }
+        for (variable, value) in passed {
+            self.write(variable, value);
+        }
+    }
+
+    /// Follows an edge; true where writing goes on at its target.
+    fn jump(&mut self, edge: &Edge, end: Option<BlockId>) -> bool {
+        self.pass(edge);
+        if Some(edge.block) == end {
+            return false;
+        }
+        let Some(open) = self.loops.last() else {
+            return true;
+        };
+        let leaves = edge.block == open.merge;
+        if !leaves && edge.block != open.continuing {
+            return true;
+        }
+        if !open.divergent {
+            let target = if leaves {
+                open.new_merge
+            } else {
+                open.new_continuing
+            };
+            self.leave_to(target);
+            return false;
+        }
+        if !leaves {
+            let header = open.header;
+            for lane in 0..self.count {
+                let variable = self.going_on_variable(header, lane);
+                let (others, mask) = (self.read(variable, B1), self.mask(lane));
+                let both = self.emit(Op::Or, &[others, mask], B1);
+                self.write(variable, both);
+            }
+        }
+        self.clear_masks();
+        false
+    }
+
+    fn selection(
+        &mut self,
+        condition: Value,
+        then: &Edge,
+        otherwise: &Edge,
+        merge: BlockId,
+    ) -> Written {
+        if self.is_divergent(condition) {
+            return self.divergent_selection(condition, then, otherwise, merge);
+        }
+        let Some(header) = self.current else {
+            return Ok(());
+        };
+        let arms = [self.new.block(), self.new.block()];
+        let end = self.new.block();
+        self.new[header].merge = Some(Merge::Selection(end));
+        self.new[header].terminator = Terminator::Branch {
+            condition: self.lane(condition, 0),
+            then: Edge::to(arms[0]),
+            otherwise: Edge::to(arms[1]),
+        };
+        let mut comes_out = false;
+        for (arm, edge) in arms.into_iter().zip([then, otherwise]) {
+            self.current = Some(arm);
+            self.arm(edge, merge)?;
+            comes_out |= self.current.is_some();
+            self.leave_to(end);
+        }
+        self.current = comes_out.then_some(end);
+        Ok(())
+    }
+
+    fn arm(&mut self, edge: &Edge, merge: BlockId) -> Written {
+        match self.jump(edge, Some(merge)) {
+            true => self.sequence(edge.block, Some(merge)),
+            false => Ok(()),
+        }
+    }
+
+    fn divergent_selection(
+        &mut self,
+        condition: Value,
+        then: &Edge,
+        otherwise: &Edge,
+        merge: BlockId,
+    ) -> Written {
+        let was_masked = std::mem::replace(&mut self.masked, true);
+        let lost_before = std::mem::take(&mut self.lost);
+        let before = self.masks();
+        let taken: Lanes = (0..self.count)
+            .map(|lane| self.lane(condition, lane))
+            .collect();
+        let not: Lanes = taken
+            .iter()
+            .map(|&c| self.emit(Op::Not, &[c], B1))
+            .collect();
+        let mut left: Option<Lanes> = None;
+        for (predicates, edge) in [(taken, then), (not, otherwise)] {
+            let here = self.each(Op::And, &before, &predicates);
+            self.set_masks(&here);
+            let any = self.any(&here);
+            self.only_if(any, |writer| writer.arm(edge, merge))?;
+            let remaining = self.masks();
+            left = Some(match left {
+                None => remaining,
+                Some(first) => self.each(Op::Or, &first, &remaining),
+            });
+        }
+        if let Some(left) = left {
+            self.set_masks(&left);
+        }
+        self.masked = was_masked || self.lost;
+        self.lost |= lost_before;
+        Ok(())
+    }
+
+    fn whole_loop(&mut self, header: BlockId, merge: BlockId, continuing: BlockId) -> Written {
+        let divergent = self.divergence.is_divergent_loop(header);
+        let [new_header, body, new_continuing, new_merge] = [(); 4].map(|()| self.new.block());
+        let before = self.masks();
+        let (was_masked, lost_before) = (self.masked, self.lost);
+        // The parameters were read to be written anew by every way in.
+        self.hand_over(header);
+        self.leave_to(new_header);
+        self.new[new_header].merge = Some(Merge::Loop {
+            merge: new_merge,
+            continuing: new_continuing,
+        });
+        self.current = Some(new_header);
+        self.parameters(header);
+        self.leave_to(body);
+        self.current = Some(body);
+        self.loops.push(Open {
+            merge,
+            continuing,
+            new_merge,
+            new_continuing,
+            header,
+            divergent,
+        });
+        if divergent {
+            self.masked = true;
+            let no = self.constant(B1, 0);
+            for lane in 0..self.count {
+                self.write(self.going_on_variable(header, lane), no);
+            }
+        }
+        let old = self.old;
+        for instruction in &old[header].instructions {
+            self.instruction(instruction)?;
+        }
+        if let Terminator::Jump(edge) = &old[header].terminator
+            && self.jump(edge, None)
+        {
+            self.sequence(edge.block, None)?;
+        }
+        if divergent {
+            self.repeat_or_leave(header);
+        } else if let Some(block) = self.current.take() {
+            self.new[block].terminator = Terminator::Unreachable;
+        }
+        self.loops.pop();
+        self.current = Some(new_continuing);
+        self.parameters(continuing);
+        if let Terminator::Jump(edge) = &old[continuing].terminator {
+            // The lanes that go on are all that are here.
+            let masked = std::mem::replace(&mut self.masked, false);
+            self.pass(edge);
+            self.masked = masked;
+        }
+        self.leave_to(new_header);
+        self.current = Some(new_merge);
+        // Those that left the loop are here again.
+        self.masked = was_masked;
+        self.lost = lost_before;
+        self.set_masks(&before);
+        Ok(())
+    }
+
+    /// Writes a block's parameters, which are read already, back to their
+    /// variables.
+    fn hand_over(&mut self, block: BlockId) {
+        for &parameter in &self.old[block].parameters {
+            let lanes = self.map[parameter.index()].clone();
+            for (lane, value) in (0..).zip(lanes) {
+                self.write(self.parameter_variable(parameter, lane), value);
+            }
+        }
+    }
+
+    /// The end of a divergent loop's body: again for the lanes that go on, out
+    /// if there are none.
+    fn repeat_or_leave(&mut self, header: BlockId) {
+        let Some(block) = self.current else { return };
+        let (continuing, merge) = match self.loops.last() {
+            Some(open) => (open.new_continuing, open.new_merge),
+            None => return,
+        };
+        let again: Lanes = (0..self.count)
+            .map(|lane| self.read(self.going_on_variable(header, lane), B1))
+            .collect();
+        self.set_masks(&again);
+        let condition = self.any(&again);
+        let arms = [self.new.block(), self.new.block()];
+        let end = self.new.block();
+        self.new[block].merge = Some(Merge::Selection(end));
+        self.new[block].terminator = Terminator::Branch {
+            condition,
+            then: Edge::to(arms[0]),
+            otherwise: Edge::to(arms[1]),
+        };
+        self.new[arms[0]].terminator = Terminator::Jump(Edge::to(continuing));
+        self.new[arms[1]].terminator = Terminator::Jump(Edge::to(merge));
+        self.current = None;
+    }
+
+    fn instruction(&mut self, i: &Instruction) -> Written {
+        self.offset = i.offset;
+        match i.op {
+            Op::Load(access) => self.load(i, access.space),
+            Op::Store(access) => self.store(i, access.space),
+            Op::Atomic(_) => self.atomic(i),
+            Op::Special(special) => {
+                self.special(i, special);
+                Ok(())
+            }
+            Op::Shuffle(mode) => {
+                self.shuffle(i, mode);
+                Ok(())
+            }
+            Op::Vote(mode) => {
+                self.vote(i, mode);
+                Ok(())
+            }
+            Op::ActiveMask => {
+                let here = self.masks();
+                let lanes = self.ballot(&here);
+                self.map[i.results[0].index()] = smallvec::smallvec![lanes];
+                Ok(())
+            }
+            Op::Trap => {
+                let here = self.masks();
+                let any = self.any(&here);
+                self.only_if(any, |writer| {
+                    writer.push(Op::Trap, &[], SmallVec::new());
+                    Ok(())
+                })
+            }
+            Op::Scratch | Op::Match(_) | Op::Reduce(_) | Op::Print => Err(self.unsupported(i.op)),
+            _ => {
+                self.plain(i);
+                Ok(())
+            }
+        }
+    }
+
+    /// An operation that each lane does for itself; once if it is the same.
+    fn plain(&mut self, i: &Instruction) {
+        let divergent = i.results.iter().any(|&r| self.is_divergent(r));
+        let lanes = if divergent { self.count } else { 1 };
+        for &result in &i.results {
+            self.map[result.index()].clear();
+        }
+        for lane in 0..lanes {
+            let arguments: Lanes = i.arguments.iter().map(|&a| self.lane(a, lane)).collect();
+            let results: SmallVec<[Value; 1]> = i
+                .results
+                .iter()
+                .map(|&r| self.new.value(self.old.ty(r)))
+                .collect();
+            self.push(i.op, &arguments, results.clone());
+            for (&old, new) in i.results.iter().zip(results) {
+                self.map[old.index()].push(new);
+            }
+        }
+    }
+
+    /// Whether each lane must access memory for itself.
+    fn is_apart(&self, i: &Instruction, space: Space) -> bool {
+        space == Space::Local
+            || i.arguments
+                .iter()
+                .any(|&argument| self.is_divergent(argument))
+    }
+
+    /// An address in a lane's own part of local memory.
+    fn own_address(&mut self, address: Value, space: Space, lane: u32) -> Value {
+        if space != Space::Local || lane == 0 {
+            return address;
+        }
+        let ty = self.new.ty(address);
+        let offset = self.constant(ty, u64::from(local_stride(self.old) * lane));
+        self.emit(Op::Add, &[address, offset], ty)
+    }
+
+    fn load(&mut self, i: &Instruction, space: Space) -> Written {
+        let apart = self.is_apart(i, space);
+        for &result in &i.results {
+            self.map[result.index()].clear();
+        }
+        for lane in 0..if apart { self.count } else { 1 } {
+            let address = self.lane(i.arguments[0], lane);
+            let mut address = self.own_address(address, space, lane);
+            if self.masked {
+                let here = if apart {
+                    self.mask(lane)
+                } else {
+                    let masks = self.masks();
+                    self.any(&masks)
+                };
+                address = self.safe(here, address, i, space);
+            }
+            let results: SmallVec<[Value; 1]> = i
+                .results
+                .iter()
+                .map(|&r| self.new.value(self.old.ty(r)))
+                .collect();
+            self.push(i.op, &[address], results.clone());
+            for (&old, new) in i.results.iter().zip(results) {
+                self.map[old.index()].push(new);
+            }
+        }
+        Ok(())
+    }
+
+    /// The address, or for a lane that is not here one that may be read.
+    fn safe(&mut self, here: Value, address: Value, i: &Instruction, space: Space) -> Value {
+        let ty = self.new.ty(address);
+        let offset = i.op.access().map_or(0, |access| access.offset);
+        let base = match space {
+            Space::Global | Space::Constant | Space::Generic => {
+                self.emit(Op::SafeAddress, &[], B64)
+            }
+            _ => self.constant(ty, 0),
+        };
+        // The access adds its offset, which the safe place must not have.
+        let back = self.constant(ty, (offset as u64).wrapping_neg() & ty.mask());
+        let safe = self.emit(Op::Add, &[base, back], ty);
+        self.emit(Op::Select, &[here, address, safe], ty)
+    }
+
+    fn store(&mut self, i: &Instruction, space: Space) -> Written {
+        let apart = self.is_apart(i, space);
+        for lane in 0..if apart { self.count } else { 1 } {
+            let mut arguments: Lanes = i.arguments.iter().map(|&a| self.lane(a, lane)).collect();
+            arguments[0] = self.own_address(arguments[0], space, lane);
+            if !self.masked {
+                self.push(i.op, &arguments, SmallVec::new());
+                continue;
+            }
+            let here = if apart {
+                self.mask(lane)
+            } else {
+                let masks = self.masks();
+                self.any(&masks)
+            };
+            self.only_if(here, |writer| {
+                writer.push(i.op, &arguments, SmallVec::new());
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn atomic(&mut self, i: &Instruction) -> Written {
+        let result = i.results[0];
+        let ty = self.old.ty(result);
+        let mut lanes = Lanes::new();
+        for lane in 0..self.count {
+            let arguments: Lanes = i.arguments.iter().map(|&a| self.lane(a, lane)).collect();
+            if !self.masked {
+                lanes.push(self.emit(i.op, &arguments, ty));
+                continue;
+            }
+            let old = self.temporary();
+            let zero = self.constant(ty, 0);
+            self.write(old, zero);
+            let here = self.mask(lane);
+            self.only_if(here, |writer| {
+                let value = writer.emit(i.op, &arguments, ty);
+                writer.write(old, value);
+                Ok(())
+            })?;
+            lanes.push(self.read(old, ty));
+        }
+        self.map[result.index()] = lanes;
+        Ok(())
+    }
+
+    fn register(&mut self, register: R, component: u32) -> Value {
+        let special = Special {
+            register,
+            component,
+        };
+        self.emit(Op::Special(special), &[], B32)
+    }
+
+    /// The lane of the warp that a lane of this invocation is.
+    fn lane_number(&mut self, lane: u32) -> Value {
+        let own = self.register(R::Laneid, 0);
+        let first = self.constant(B32, u64::from(self.size * lane));
+        self.emit(Op::Add, &[own, first], B32)
+    }
+
+    fn special(&mut self, i: &Instruction, special: Special) {
+        if !self.is_divergent(i.results[0]) {
+            return self.plain(i);
+        }
+        let ty = self.old.ty(i.results[0]);
+        let lanes: Lanes = (0..self.count)
+            .map(|lane| {
+                let number = self.lane_number(lane);
+                let value = match special.register {
+                    R::Tid => self.thread_index(number, special.component),
+                    R::Laneid => number,
+                    register => self.lane_mask(register, number),
+                };
+                match ty {
+                    B32 => value,
+                    _ => self.emit(Op::ZeroExtend, &[value], ty),
+                }
+            })
+            .collect();
+        self.map[i.results[0].index()] = lanes;
+    }
+
+    /// The thread's index in one dimension of its block.
+    fn thread_index(&mut self, lane: Value, component: u32) -> Value {
+        let warp = self.register(R::Warpid, 0);
+        let width = self.constant(B32, u64::from(WARP));
+        let first = self.emit(Op::Mul, &[warp, width], B32);
+        let mut number = self.emit(Op::Add, &[first, lane], B32);
+        let divide = Op::Div(Signedness::Unsigned);
+        for dimension in 0..component {
+            let size = self.register(R::Ntid, dimension);
+            number = self.emit(divide, &[number, size], B32);
+        }
+        if component == 2 {
+            return number;
+        }
+        let size = self.register(R::Ntid, component);
+        let quotient = self.emit(divide, &[number, size], B32);
+        let whole = self.emit(Op::Mul, &[quotient, size], B32);
+        self.emit(Op::Sub, &[number, whole], B32)
+    }
+
+    fn lane_mask(&mut self, register: R, lane: Value) -> Value {
+        let one = self.constant(B32, 1);
+        let bit = self.emit(Op::Shl, &[one, lane], B32);
+        let below = self.emit(Op::Sub, &[bit, one], B32);
+        match register {
+            R::LanemaskEq => bit,
+            R::LanemaskLt => below,
+            R::LanemaskLe => self.emit(Op::Or, &[bit, below], B32),
+            R::LanemaskGe => self.emit(Op::Not, &[below], B32),
+            _ => {
+                let upto = self.emit(Op::Or, &[bit, below], B32);
+                self.emit(Op::Not, &[upto], B32)
+            }
+        }
+    }
+
+    /// The lanes of the warp whose predicates hold, of those that are here.
+    fn ballot(&mut self, predicates: &[Value]) -> Value {
+        let mut all = None;
+        for (lane, &predicate) in (0..).zip(predicates) {
+            let here = self.mask(lane);
+            let holds = self.emit(Op::And, &[predicate, here], B1);
+            let bits = self.emit(Op::SubgroupBallot, &[holds], B32);
+            let amount = self.constant(B32, u64::from(self.size * lane));
+            let bits = self.emit(Op::Shl, &[bits, amount], B32);
+            all = Some(match all {
+                None => bits,
+                Some(all) => self.emit(Op::Or, &[all, bits], B32),
+            });
+        }
+        all.unwrap_or(Value(0))
+    }
+
+    fn compare(
+        &mut self,
+        condition: Condition,
+        signedness: Signedness,
+        a: Value,
+        b: Value,
+    ) -> Value {
+        let comparison = IntegerComparison {
+            condition,
+            signedness,
+        };
+        self.emit(Op::Compare(comparison), &[a, b], B1)
+    }
+
+    fn vote(&mut self, i: &Instruction, mode: VoteMode) {
+        let predicates: Lanes = (0..self.count)
+            .map(|l| self.lane(i.arguments[0], l))
+            .collect();
+        let yes = self.ballot(&predicates);
+        let no: Lanes = predicates
+            .iter()
+            .map(|&p| self.emit(Op::Not, &[p], B1))
+            .collect();
+        let no = self.ballot(&no);
+        let lanes = if self.is_divergent(i.results[0]) {
+            self.count
+        } else {
+            1
+        };
+        self.map[i.results[0].index()] = (0..lanes)
+            .map(|lane| {
+                let mask = self.lane(i.arguments[1], lane);
+                let yes = self.emit(Op::And, &[yes, mask], B32);
+                let no = self.emit(Op::And, &[no, mask], B32);
+                let zero = self.constant(B32, 0);
+                let unsigned = Signedness::Unsigned;
+                match mode {
+                    VoteMode::Ballot => yes,
+                    VoteMode::Any => self.compare(Condition::Ne, unsigned, yes, zero),
+                    VoteMode::All => self.compare(Condition::Eq, unsigned, no, zero),
+                    VoteMode::Uniform => {
+                        let all = self.compare(Condition::Eq, unsigned, no, zero);
+                        let none = self.compare(Condition::Eq, unsigned, yes, zero);
+                        self.emit(Op::Or, &[all, none], B1)
+                    }
+                }
+            })
+            .collect();
+    }
+
+    fn shuffle(&mut self, i: &Instruction, mode: ShuffleMode) {
+        let ty = self.old.ty(i.results[0]);
+        let values: Lanes = (0..self.count)
+            .map(|l| self.lane(i.arguments[0], l))
+            .collect();
+        let distance =
+            self.known[i.arguments[1].index()].filter(|_| mode == ShuffleMode::Butterfly);
+        let (mut read, mut in_range) = (Lanes::new(), Lanes::new());
+        for lane in 0..self.count {
+            let operand = self.lane(i.arguments[1], lane);
+            let control = self.lane(i.arguments[2], lane);
+            let (source, inside) = self.source_lane(mode, lane, operand, control);
+            let own = values[lane as usize];
+            let value = match distance {
+                Some(distance) => {
+                    let other = lane ^ (distance as u32 & 31) / self.size;
+                    self.read_lane(&values[other as usize..=other as usize], source, ty)
+                }
+                None => self.read_lane(&values, source, ty),
+            };
+            read.push(self.emit(Op::Select, &[inside, value, own], ty));
+            in_range.push(inside);
+        }
+        self.map[i.results[0].index()] = read;
+        self.map[i.results[1].index()] = in_range;
+    }
+
+    /// What lane `source` of the warp has: each of its invocation's candidates
+    /// is fetched, and the right one chosen.
+    fn read_lane(&mut self, candidates: &[Value], source: Value, ty: Type) -> Value {
+        let inside = self.constant(B32, u64::from(self.size - 1));
+        let invocation = self.emit(Op::And, &[source, inside], B32);
+        let first = self.emit(Op::SubgroupShuffle, &[candidates[0], invocation], ty);
+        if candidates.len() == 1 {
+            return first;
+        }
+        let amount = self.constant(B32, u64::from(self.size.trailing_zeros()));
+        let group = self.emit(Op::Shr(Signedness::Unsigned), &[source, amount], B32);
+        let mut value = first;
+        for (index, &candidate) in candidates.iter().enumerate().skip(1) {
+            let fetched = self.emit(Op::SubgroupShuffle, &[candidate, invocation], ty);
+            let number = self.constant(B32, index as u64);
+            let is_it = self.compare(Condition::Eq, Signedness::Unsigned, group, number);
+            value = self.emit(Op::Select, &[is_it, fetched, value], ty);
+        }
+        value
+    }
+
+    /// The lane to read and whether it is in range, as the PTX manual says.
+    fn source_lane(
+        &mut self,
+        mode: ShuffleMode,
+        lane: u32,
+        operand: Value,
+        control: Value,
+    ) -> (Value, Value) {
+        let ty = B32;
+        let lane = self.lane_number(lane);
+        let low = self.constant(ty, 31);
+        let eight = self.constant(ty, 8);
+        let operand = self.emit(Op::And, &[operand, low], ty);
+        let clamp = self.emit(Op::And, &[control, low], ty);
+        let mask = self.emit(Op::Shr(Signedness::Unsigned), &[control, eight], ty);
+        let mask = self.emit(Op::And, &[mask, low], ty);
+        let outside = self.emit(Op::Not, &[mask], ty);
+        let least = self.emit(Op::And, &[lane, mask], ty);
+        let most = self.emit(Op::And, &[clamp, outside], ty);
+        let most = self.emit(Op::Or, &[least, most], ty);
+        let source = match mode {
+            ShuffleMode::Up => self.emit(Op::Sub, &[lane, operand], ty),
+            ShuffleMode::Down => self.emit(Op::Add, &[lane, operand], ty),
+            ShuffleMode::Butterfly => self.emit(Op::Xor, &[lane, operand], ty),
+            ShuffleMode::Index => {
+                let inside = self.emit(Op::And, &[operand, outside], ty);
+                self.emit(Op::Or, &[least, inside], ty)
+            }
+        };
+        let condition = match mode {
+            ShuffleMode::Up => Condition::Ge,
+            _ => Condition::Le,
+        };
+        let in_range = self.compare(condition, Signedness::Signed, source, most);
+        (source, in_range)
+    }
+}
+
+/// Bytes from one lane's local memory to the next's.
+fn local_stride(function: &Function) -> u32 {
+    function.local_bytes.next_multiple_of(16)
+}
