@@ -47,12 +47,13 @@ impl Shape {
     }
 
     /// The workgroup: a kernel that observes its warp runs whole warps in one
-    /// dimension.
+    /// dimension, several threads an invocation where subgroups are narrow.
     fn workgroup(self, kernel: &CompiledKernel) -> [u32; 3] {
         match kernel.subgroup_size {
             None => self.block,
             Some(_) => [
-                self.block.iter().product::<u32>().next_multiple_of(WARP),
+                self.block.iter().product::<u32>().next_multiple_of(WARP)
+                    / kernel.lanes_per_invocation,
                 1,
                 1,
             ],

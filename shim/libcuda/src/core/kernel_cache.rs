@@ -135,6 +135,7 @@ mod tests {
             dynamic_shared: true,
             scratch_bytes: 16,
             subgroup_size: Some(8),
+            lanes_per_invocation: 4,
             variables: vec!["table".into()],
             may_trap: true,
         }
