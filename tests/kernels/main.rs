@@ -3,3 +3,4 @@
 
 mod instructions;
 mod programs;
+mod random;

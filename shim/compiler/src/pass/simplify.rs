@@ -22,7 +22,10 @@ pub fn simplify(function: &mut Function) {
             }
         }
         function[block].instructions = kept;
-        simplifier.terminator(&mut function[block].terminator);
+        if simplifier.terminator(&mut function[block].terminator) {
+            // What chose between ways is no construct any more.
+            function[block].merge = None;
+        }
     }
     simplifier.place_constants(function);
     let values = 0..function.values.len() as u32;
@@ -196,7 +199,8 @@ impl Simplifier {
         }
     }
 
-    fn terminator(&self, terminator: &mut Terminator) {
+    /// Makes a branch that can only go one way a jump; true if it was one.
+    fn terminator(&self, terminator: &mut Terminator) -> bool {
         let known = |value: Value| self.known[self.resolve(value).index()];
         let target: Option<Edge> = match terminator {
             Terminator::Branch {
@@ -214,9 +218,11 @@ impl Simplifier {
                 .cloned(),
             _ => None,
         };
+        let folds = target.is_some();
         if let Some(edge) = target {
             *terminator = Terminator::Jump(edge);
         }
+        folds
     }
 
     fn place_constants(&self, function: &mut Function) {
