@@ -11,6 +11,7 @@ use tests::ptx::recording::{self, Recording};
 use tests::ptx::{Case, device, directive, form, interpreted, memory_form, table};
 use tests::target::{Target, target};
 
+mod expectations;
 mod provenance;
 
 /// The compute capability that pumice has unless it is told otherwise.
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
                 .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         }
         let (name, sm) = (case.name.clone(), case.sm());
-        if target() == Target::Nvidia || (cfg!(feature = "launch") && sm <= PUMICE_SM) {
+        if target() == Target::Nvidia || sm <= PUMICE_SM {
             let case = case.clone();
             let trial = move || Ok(on_device(&case)?);
             trials.push(Trial::test(format!("device::{name}"), trial));
@@ -78,7 +79,9 @@ fn on_interpreter(case: &Case) -> Result<(), String> {
 
 fn on_device(case: &Case) -> Result<(), String> {
     let context = Context::primary();
-    let outputs = device::run(&context, case)?;
+    let ran = device::run(&context, case)?;
+    let (case, outputs) = (&case.without(&ran.refused), ran.outputs);
+    expectations::check(&context, case, &ran.refused)?;
     recording::compare_with_text(case, &outputs)?;
     if blesses() && target() == Target::Nvidia {
         let source = provenance::of(&context);

@@ -125,6 +125,15 @@ impl Case {
         digits[..end].parse().unwrap_or(0)
     }
 
+    /// The case without the kernels of these names.
+    #[must_use]
+    pub fn without(&self, kernels: &[String]) -> Self {
+        let mut case = self.clone();
+        case.kernels
+            .retain(|kernel| !kernels.contains(&kernel.name));
+        case
+    }
+
     /// The case with every subnormal float of its inputs replaced by zero: what
     /// a device computes that flushes them.
     #[must_use]

@@ -3,6 +3,7 @@
 use std::ffi::{CString, c_void};
 use std::ptr;
 
+use abi::CUerror;
 use abi::cuda::{CUfunction, CUjit_option, CUmodule, CUstream};
 
 use super::case::{Argument, Buffer, Case, Kernel, Outputs, Shape, output_name};
@@ -12,25 +13,56 @@ use crate::memory::Allocation;
 /// Room for what the driver's compiler says about a module.
 const LOG_BYTES: usize = 16 << 10;
 
+/// What a driver made of a case.
+#[derive(Debug, Default)]
+pub struct Ran {
+    /// The outputs of the kernels that ran.
+    pub outputs: Outputs,
+    /// The kernels that it says it does not support.
+    pub refused: Vec<String>,
+}
+
 /// Runs every launch of a case in a context.
 ///
 /// # Errors
 /// What the driver answers, with the kernel's name and its compiler's log.
-pub fn run(context: &Context, case: &Case) -> Result<Outputs, String> {
+pub fn run(context: &Context, case: &Case) -> Result<Ran, String> {
     let module = load(context, &case.text)?;
-    let mut outputs = Outputs::new();
+    let mut ran = Ran::default();
     for kernel in &case.kernels {
-        let failed = |what: String| format!("{}: {what}", kernel.name);
         for (index, shape) in kernel.shapes.iter().enumerate() {
-            for (argument, values) in launch(context, module, kernel, shape).map_err(failed)? {
-                outputs.insert(output_name(kernel, index, argument), values);
+            match launch(context, module, kernel, shape) {
+                Ok(results) => {
+                    for (argument, values) in results {
+                        let name = output_name(kernel, index, argument);
+                        ran.outputs.insert(name, values);
+                    }
+                }
+                Err(Failure::Refused) => {
+                    ran.refused.push(kernel.name.clone());
+                    break;
+                }
+                Err(Failure::Other(what)) => return Err(format!("{}: {what}", kernel.name)),
             }
         }
     }
     context
         .cuModuleUnload(module)
         .map_err(|error| format!("unloading: {error:?}"))?;
-    Ok(outputs)
+    Ok(ran)
+}
+
+/// Why a launch has no result.
+enum Failure {
+    /// The driver does not support what the kernel does.
+    Refused,
+    Other(String),
+}
+
+impl From<String> for Failure {
+    fn from(what: String) -> Self {
+        Self::Other(what)
+    }
 }
 
 fn load(context: &Context, text: &str) -> Result<CUmodule, String> {
@@ -67,8 +99,9 @@ fn launch(
     module: CUmodule,
     kernel: &Kernel,
     shape: &Shape,
-) -> Result<Vec<(usize, Vec<u64>)>, String> {
-    let name = CString::new(kernel.name.as_str()).map_err(|_| "a name with a NUL inside")?;
+) -> Result<Vec<(usize, Vec<u64>)>, Failure> {
+    let name =
+        CString::new(kernel.name.as_str()).map_err(|_| "a name with a NUL inside".to_owned())?;
     let mut function = CUfunction::NULL;
     context
         .cuModuleGetFunction(&raw mut function, module, name.as_ptr())
@@ -110,7 +143,10 @@ fn launch(
             pointers,
             none,
         )
-        .map_err(|error| format!("launching: {error:?}"))?;
+        .map_err(|error| match error {
+            CUerror::NOT_SUPPORTED => Failure::Refused,
+            _ => Failure::Other(format!("launching: {error:?}")),
+        })?;
     context
         .cuCtxSynchronize()
         .map_err(|error| format!("running: {error:?}"))?;
