@@ -410,11 +410,28 @@ impl Writer<'_> {
         let below = self.float_compare(FloatCondition::Lt, error, zero);
         let above = self.float_compare(FloatCondition::Gt, error, zero);
         let away = self.emit(Op::Select, &[positive, below, above], B1);
+        // Where finite operands overflow the error is NaN; toward zero the sum
+        // is the greatest float, which is one step below infinity.
+        let [a, b] = [a, b].map(|operand| self.magnitude(operand));
+        let greater = self.emit(Op::Max(Unsigned), &[a, b], B32);
+        let infinity = self.constant(B32, u64::from(f32::INFINITY.to_bits()));
+        let magnitude = self.magnitude(sum);
+        let finite = self.compare(Condition::Lt, Unsigned, greater, infinity);
+        let infinite = self.compare(Condition::Eq, Unsigned, magnitude, infinity);
+        let overflows = self.emit(Op::And, &[finite, infinite], B1);
+        let away = self.emit(Op::Or, &[away, overflows], B1);
         let bits = self.emit(Op::Bitcast, &[sum], B32);
         let one = self.constant(B32, 1);
         let step = self.emit(Op::Sub, &[bits, one], B32);
         let bits = self.emit(Op::Select, &[away, step, bits], B32);
         self.emit(Op::Bitcast, &[bits], ty)
+    }
+
+    /// The bits of an f32 without its sign.
+    fn magnitude(&mut self, value: Value) -> Value {
+        let bits = self.emit(Op::Bitcast, &[value], B32);
+        let mask = self.constant(B32, 0x7FFF_FFFF);
+        self.emit(Op::And, &[bits, mask], B32)
     }
 
     fn float_compare(&mut self, condition: FloatCondition, a: Value, b: Value) -> Value {
