@@ -12,6 +12,7 @@ use tests::ptx::{Case, device, directive, form, interpreted, memory_form, table}
 use tests::target::{Target, target};
 
 mod expectations;
+mod properties;
 mod provenance;
 
 /// The compute capability that pumice has unless it is told otherwise.
@@ -34,13 +35,30 @@ fn main() -> ExitCode {
             trials.push(Trial::test(format!("device::{name}"), trial));
         }
         if target() == Target::Pumice {
+            let lowered = case.clone();
+            let trial = move || Ok(properties::passes_keep_the_meaning_of(&lowered)?);
+            trials.push(Trial::test(format!("lowered::{name}"), trial));
             let trial = move || Ok(on_interpreter(&case)?);
             trials.push(Trial::test(format!("interpreter::{name}"), trial));
         }
     }
-    trials.push(Trial::test("every_stock_form_is_in_a_case", || {
-        stock_forms().map_err(Failed::from)
-    }));
+    let checks: [(&str, fn() -> Result<(), String>); 4] = [
+        ("every_stock_form_is_in_a_case", stock_forms),
+        (
+            "lowered::random_kernels",
+            properties::passes_keep_the_meaning_of_random_kernels,
+        ),
+        (
+            "device::random_kernels",
+            properties::a_device_computes_random_kernels,
+        ),
+        ("damaged_text_never_panics", || {
+            properties::damaged_text_never_panics(&cases())
+        }),
+    ];
+    for (name, check) in checks {
+        trials.push(Trial::test(name, move || check().map_err(Failed::from)));
+    }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

@@ -11,6 +11,7 @@ pub mod form;
 pub mod input;
 pub mod interpreted;
 pub mod memory_form;
+pub mod random;
 pub mod recording;
 pub mod scalar;
 pub mod table;

@@ -49,6 +49,10 @@ impl Translator<'_> {
             .first_of(&[M::Rni, M::Rzi, M::Rmi, M::Rpi])
             .is_some()
         {
+            // A subnormal operand is zero before it is rounded, not after.
+            if mode.flush && from == Type::F32 {
+                value = self.emit(Op::Flush, &[value], from);
+            }
             value = self.emit(Op::RoundToIntegral(mode.rounding), &[value], from);
         }
         value = match (from == to, mode.flush) {
