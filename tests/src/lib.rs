@@ -9,6 +9,7 @@
 pub mod callback;
 pub mod container;
 pub mod context;
+pub mod cublas;
 pub mod driver;
 pub mod elf;
 pub mod image;

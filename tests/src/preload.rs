@@ -6,16 +6,17 @@ use std::sync::OnceLock;
 
 macro_rules! names {
     (
+        implemented { $(mod $module:ident { $(fn $function:ident $arguments:tt;)* })* }
         status { $($status:ident;)* }
         value { $($ty:ty { $($value:ident;)* })* }
         text { $($text:ident;)* }
     ) => {
         /// Every symbol of cuBLAS.
         pub const NAMES: &[&str] = &[
-            $(stringify!($status),)* $($(stringify!($value),)*)* $(stringify!($text),)*
+            $($(stringify!($function),)*)* $(stringify!($status),)* $($(stringify!($value),)*)* $(stringify!($text),)*
         ];
-        /// Those that return a status.
-        pub const STATUS_NAMES: &[&str] = &[$(stringify!($status),)*];
+        /// The stubs that return a status.
+        pub const STUBS: &[&str] = &[$(stringify!($status),)*];
     };
 }
 

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use libloading::Library;
 use tests::elf::SharedLibrary;
-use tests::preload::{NAMES, STATUS_NAMES, built};
+use tests::preload::{NAMES, STUBS, built};
 use tests::process::in_child;
 
 fn names_of_a_real_library() -> BTreeSet<String> {
@@ -84,9 +84,9 @@ fn call(library: &Library, name: &str) -> u32 {
 const NOT_SUPPORTED: u32 = 15;
 
 #[test]
-fn every_function_with_a_status_says_that_it_is_not_supported() {
+fn every_stub_with_a_status_says_that_it_is_not_supported() {
     let library = library();
-    for name in STATUS_NAMES {
+    for name in STUBS {
         assert_eq!(call(&library, name), NOT_SUPPORTED, "{name}");
     }
 }
@@ -130,24 +130,23 @@ fn a_missing_function_is_reported_once_and_traced_always() {
     let file = directory.path().join("trace");
     let answer = in_child(&[("PUMICE_TRACE", file.to_str().unwrap())], || {
         let library = library();
-        for name in ["cublasCreate_v2", "cublasCreate_v2", "cublasSgemm_v2"] {
+        for name in ["cublasDgemm_v2", "cublasDgemm_v2", "cublasHgemm"] {
             call(&library, name);
         }
         String::new()
     });
     let lines = |text: &str, part: &str| text.lines().filter(|line| line.contains(part)).count();
-    let create =
-        "pumice: cublasCreate_v2: not supported yet, returning CUBLAS_STATUS_NOT_SUPPORTED";
-    assert_eq!(lines(&answer.stderr, create), 1, "{}", answer.stderr);
+    let dgemm = "pumice: cublasDgemm_v2: not supported yet, returning CUBLAS_STATUS_NOT_SUPPORTED";
+    assert_eq!(lines(&answer.stderr, dgemm), 1, "{}", answer.stderr);
     assert_eq!(
-        lines(&answer.stderr, "pumice: cublasSgemm_v2"),
+        lines(&answer.stderr, "pumice: cublasHgemm"),
         1,
         "{}",
         answer.stderr
     );
     let trace = std::fs::read_to_string(&file).unwrap();
     assert_eq!(
-        lines(&trace, "] cublasCreate_v2() = CUBLAS_STATUS_NOT_SUPPORTED"),
+        lines(&trace, "] cublasDgemm_v2() = CUBLAS_STATUS_NOT_SUPPORTED"),
         2,
         "{trace}"
     );

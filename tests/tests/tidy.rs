@@ -56,6 +56,7 @@ const UNSAFE: &[(&str, &str)] = &[
         "tests/src/callback.rs",
         "functions that a driver calls back",
     ),
+    ("tests/src/cublas.rs", "the loader of the cuBLAS under test"),
     ("tests/src/driver.rs", "the loader of the driver under test"),
     (
         "tests/src/image.rs",

@@ -1,9 +1,10 @@
 //! cuBLAS, each symbol of its versions 11 to 13 once, by what it returns.
 //!
 //! The preload library exports all of them, so that a handle that it made can
-//! never reach NVIDIA's code, nor one of NVIDIA's its own. `status` functions
-//! return a `cublasStatus_t`, `text` ones a string; the rest, of the interface
-//! before handles, return their result itself.
+//! never reach NVIDIA's code, nor one of NVIDIA's its own. `implemented` functions
+//! have their arguments here and a meaning in the module of that name; the others
+//! are stubs. `status` functions return a `cublasStatus_t` as well, `text` ones a
+//! string; the rest, of the interface before handles, return their result itself.
 //!
 //! This file is also compiled into the preload library, which may not depend on
 //! this crate: it lives without the standard library.
@@ -13,6 +14,31 @@
 macro_rules! cublas_api {
     ($($apply:tt)+) => {
         $($apply)+! {
+            implemented {
+                mod handle {
+                    fn cublasCreate_v2(handle: *mut cublasHandle_t);
+                    fn cublasDestroy_v2(handle: cublasHandle_t);
+                    fn cublasGetVersion_v2(handle: cublasHandle_t, version: *mut i32);
+                    fn cublasSetStream_v2(handle: cublasHandle_t, streamId: cudaStream_t);
+                    fn cublasGetStream_v2(handle: cublasHandle_t, streamId: *mut cudaStream_t);
+                    fn cublasSetWorkspace_v2(handle: cublasHandle_t, workspace: *mut c_void, workspaceSizeInBytes: usize);
+                    fn cublasSetPointerMode_v2(handle: cublasHandle_t, mode: cublasPointerMode_t);
+                    fn cublasGetPointerMode_v2(handle: cublasHandle_t, mode: *mut cublasPointerMode_t);
+                    fn cublasSetMathMode(handle: cublasHandle_t, mode: cublasMath_t);
+                    fn cublasGetMathMode(handle: cublasHandle_t, mode: *mut cublasMath_t);
+                }
+                mod gemm {
+                    fn cublasSgemm_v2(handle: cublasHandle_t, transa: cublasOperation_t, transb: cublasOperation_t, m: i32, n: i32, k: i32, alpha: *const f32, A: *const f32, lda: i32, B: *const f32, ldb: i32, beta: *const f32, C: *mut f32, ldc: i32);
+                    fn cublasSgemmBatched(handle: cublasHandle_t, transa: cublasOperation_t, transb: cublasOperation_t, m: i32, n: i32, k: i32, alpha: *const f32, Aarray: *const *const f32, lda: i32, Barray: *const *const f32, ldb: i32, beta: *const f32, Carray: *const *mut f32, ldc: i32, batchCount: i32);
+                    fn cublasSgemmStridedBatched(handle: cublasHandle_t, transa: cublasOperation_t, transb: cublasOperation_t, m: i32, n: i32, k: i32, alpha: *const f32, A: *const f32, lda: i32, strideA: i64, B: *const f32, ldb: i32, strideB: i64, beta: *const f32, C: *mut f32, ldc: i32, strideC: i64, batchCount: i32);
+                    fn cublasGemmEx(handle: cublasHandle_t, transa: cublasOperation_t, transb: cublasOperation_t, m: i32, n: i32, k: i32, alpha: *const c_void, A: *const c_void, Atype: cudaDataType, lda: i32, B: *const c_void, Btype: cudaDataType, ldb: i32, beta: *const c_void, C: *mut c_void, Ctype: cudaDataType, ldc: i32, computeType: cublasComputeType_t, algo: cublasGemmAlgo_t);
+                    fn cublasGemmBatchedEx(handle: cublasHandle_t, transa: cublasOperation_t, transb: cublasOperation_t, m: i32, n: i32, k: i32, alpha: *const c_void, Aarray: *const *const c_void, Atype: cudaDataType, lda: i32, Barray: *const *const c_void, Btype: cudaDataType, ldb: i32, beta: *const c_void, Carray: *const *mut c_void, Ctype: cudaDataType, ldc: i32, batchCount: i32, computeType: cublasComputeType_t, algo: cublasGemmAlgo_t);
+                    fn cublasGemmStridedBatchedEx(handle: cublasHandle_t, transa: cublasOperation_t, transb: cublasOperation_t, m: i32, n: i32, k: i32, alpha: *const c_void, A: *const c_void, Atype: cudaDataType, lda: i32, strideA: i64, B: *const c_void, Btype: cudaDataType, ldb: i32, strideB: i64, beta: *const c_void, C: *mut c_void, Ctype: cudaDataType, ldc: i32, strideC: i64, batchCount: i32, computeType: cublasComputeType_t, algo: cublasGemmAlgo_t);
+                }
+                mod trsm {
+                    fn cublasStrsmBatched(handle: cublasHandle_t, side: cublasSideMode_t, uplo: cublasFillMode_t, trans: cublasOperation_t, diag: cublasDiagType_t, m: i32, n: i32, alpha: *const f32, A: *const *const f32, lda: i32, B: *const *mut f32, ldb: i32, batchCount: i32);
+                }
+            }
             status {
                 cublasAlloc; cublasAsumEx; cublasAsumEx_64; cublasAxpyEx; cublasAxpyEx_64; cublasCaxpy_v2;
                 cublasCaxpy_v2_64; cublasCbdmm; cublasCcopy_v2; cublasCcopy_v2_64; cublasCdgmm;
@@ -31,7 +57,7 @@ macro_rules! cublas_api {
                 cublasCherk3mEx_64; cublasCherkEx; cublasCherkEx_64; cublasCherk_v2; cublasCherk_v2_64;
                 cublasCherkx; cublasCherkx_64; cublasChpmv_v2; cublasChpmv_v2_64; cublasChpr2_v2;
                 cublasChpr2_v2_64; cublasChpr_v2; cublasChpr_v2_64; cublasCmatinvBatched; cublasCopyEx;
-                cublasCopyEx_64; cublasCreate_v2; cublasCrot_v2; cublasCrot_v2_64; cublasCrotg_v2;
+                cublasCopyEx_64; cublasCrot_v2; cublasCrot_v2_64; cublasCrotg_v2;
                 cublasCscal_v2; cublasCscal_v2_64; cublasCsrot_v2; cublasCsrot_v2_64; cublasCsscal_v2;
                 cublasCsscal_v2_64; cublasCswap_v2; cublasCswap_v2_64; cublasCsymm_v2; cublasCsymm_v2_64;
                 cublasCsymv_v2; cublasCsymv_v2_64; cublasCsyr2_v2; cublasCsyr2_v2_64; cublasCsyr2k_v2;
@@ -43,7 +69,7 @@ macro_rules! cublas_api {
                 cublasCtrsmBatched_64; cublasCtrsm_v2; cublasCtrsm_v2_64; cublasCtrsv_v2; cublasCtrsv_v2_64;
                 cublasCtrttp; cublasDasum_v2; cublasDasum_v2_64; cublasDaxpy_v2; cublasDaxpy_v2_64;
                 cublasDbdmm; cublasDcopy_v2; cublasDcopy_v2_64; cublasDdgmm; cublasDdgmm_64; cublasDdot_v2;
-                cublasDdot_v2_64; cublasDestroy_v2; cublasDgbmv_v2; cublasDgbmv_v2_64; cublasDgeam;
+                cublasDdot_v2_64; cublasDgbmv_v2; cublasDgbmv_v2_64; cublasDgeam;
                 cublasDgeam_64; cublasDgelsBatched; cublasDgemmBatched; cublasDgemmBatched_64;
                 cublasDgemmGroupedBatched; cublasDgemmGroupedBatched_64; cublasDgemmStridedBatched;
                 cublasDgemmStridedBatched_64; cublasDgemm_v2; cublasDgemm_v2_64; cublasDgemvBatched;
@@ -62,18 +88,18 @@ macro_rules! cublas_api {
                 cublasDtpsv_v2_64; cublasDtpttr; cublasDtrmm_v2; cublasDtrmm_v2_64; cublasDtrmv_v2;
                 cublasDtrmv_v2_64; cublasDtrsmBatched; cublasDtrsmBatched_64; cublasDtrsm_v2;
                 cublasDtrsm_v2_64; cublasDtrsv_v2; cublasDtrsv_v2_64; cublasDtrttp; cublasDzasum_v2;
-                cublasDzasum_v2_64; cublasDznrm2_v2; cublasDznrm2_v2_64; cublasFree; cublasGemmBatchedEx;
-                cublasGemmBatchedEx_64; cublasGemmEx; cublasGemmEx_64; cublasGemmGroupedBatchedEx;
-                cublasGemmGroupedBatchedEx_64; cublasGemmStridedBatchedEx; cublasGemmStridedBatchedEx_64;
+                cublasDzasum_v2_64; cublasDznrm2_v2; cublasDznrm2_v2_64; cublasFree;
+                cublasGemmBatchedEx_64; cublasGemmEx_64; cublasGemmGroupedBatchedEx;
+                cublasGemmGroupedBatchedEx_64; cublasGemmStridedBatchedEx_64;
                 cublasGetAtomicsMode; cublasGetBackdoor; cublasGetEmulationSpecialValuesSupport;
                 cublasGetEmulationStrategy; cublasGetEnvironmentMode; cublasGetError;
                 cublasGetFixedPointEmulationMantissaBitCountPointer;
                 cublasGetFixedPointEmulationMantissaBitOffset; cublasGetFixedPointEmulationMantissaControl;
-                cublasGetFixedPointEmulationMaxMantissaBitCount; cublasGetLoggerCallback; cublasGetMathMode;
+                cublasGetFixedPointEmulationMaxMantissaBitCount; cublasGetLoggerCallback;
                 cublasGetMatrix; cublasGetMatrixAsync; cublasGetMatrixAsync_64; cublasGetMatrix_64;
-                cublasGetPointerMode_v2; cublasGetProperty; cublasGetSmCountTarget; cublasGetStream_v2;
+                 cublasGetProperty; cublasGetSmCountTarget;
                 cublasGetVector; cublasGetVectorAsync; cublasGetVectorAsync_64; cublasGetVector_64;
-                cublasGetVersion; cublasGetVersion_v2; cublasHSHgemvBatched; cublasHSHgemvBatched_64;
+                cublasGetVersion; cublasHSHgemvBatched; cublasHSHgemvBatched_64;
                 cublasHSHgemvStridedBatched; cublasHSHgemvStridedBatched_64; cublasHSSgemvBatched;
                 cublasHSSgemvBatched_64; cublasHSSgemvStridedBatched; cublasHSSgemvStridedBatched_64;
                 cublasHgemm; cublasHgemmBatched; cublasHgemmBatched_64; cublasHgemmStridedBatched;
@@ -91,13 +117,13 @@ macro_rules! cublas_api {
                 cublasSetEnvironmentMode; cublasSetFixedPointEmulationMantissaBitCountPointer;
                 cublasSetFixedPointEmulationMantissaBitOffset; cublasSetFixedPointEmulationMantissaControl;
                 cublasSetFixedPointEmulationMaxMantissaBitCount; cublasSetKernelStream;
-                cublasSetLoggerCallback; cublasSetMathMode; cublasSetMatrix; cublasSetMatrixAsync;
-                cublasSetMatrixAsync_64; cublasSetMatrix_64; cublasSetPointerMode_v2; cublasSetSmCountTarget;
-                cublasSetStream_v2; cublasSetVector; cublasSetVectorAsync; cublasSetVectorAsync_64;
-                cublasSetVector_64; cublasSetWorkspace_v2; cublasSgbmv_v2; cublasSgbmv_v2_64; cublasSgeam;
-                cublasSgeam_64; cublasSgelsBatched; cublasSgemmBatched; cublasSgemmBatched_64; cublasSgemmEx;
+                cublasSetLoggerCallback; cublasSetMatrix; cublasSetMatrixAsync;
+                cublasSetMatrixAsync_64; cublasSetMatrix_64; cublasSetSmCountTarget;
+                 cublasSetVector; cublasSetVectorAsync; cublasSetVectorAsync_64;
+                cublasSetVector_64; cublasSgbmv_v2; cublasSgbmv_v2_64; cublasSgeam;
+                cublasSgeam_64; cublasSgelsBatched; cublasSgemmBatched_64; cublasSgemmEx;
                 cublasSgemmEx_64; cublasSgemmGroupedBatched; cublasSgemmGroupedBatched_64;
-                cublasSgemmStridedBatched; cublasSgemmStridedBatched_64; cublasSgemm_v2; cublasSgemm_v2_64;
+                 cublasSgemmStridedBatched_64; cublasSgemm_v2_64;
                 cublasSgemvBatched; cublasSgemvBatched_64; cublasSgemvStridedBatched;
                 cublasSgemvStridedBatched_64; cublasSgemv_v2; cublasSgemv_v2_64; cublasSgeqrfBatched;
                 cublasSger_v2; cublasSger_v2_64; cublasSgetrfBatched; cublasSgetriBatched;
@@ -111,7 +137,7 @@ macro_rules! cublas_api {
                 cublasSsyrkx; cublasSsyrkx_64; cublasStbmv_v2; cublasStbmv_v2_64; cublasStbsv_v2;
                 cublasStbsv_v2_64; cublasStpmv_v2; cublasStpmv_v2_64; cublasStpsv_v2; cublasStpsv_v2_64;
                 cublasStpttr; cublasStrmm_v2; cublasStrmm_v2_64; cublasStrmv_v2; cublasStrmv_v2_64;
-                cublasStrsmBatched; cublasStrsmBatched_64; cublasStrsm_v2; cublasStrsm_v2_64; cublasStrsv_v2;
+                 cublasStrsmBatched_64; cublasStrsm_v2; cublasStrsm_v2_64; cublasStrsv_v2;
                 cublasStrsv_v2_64; cublasStrttp; cublasSwapEx; cublasSwapEx_64; cublasTSSgemvBatched;
                 cublasTSSgemvBatched_64; cublasTSSgemvStridedBatched; cublasTSSgemvStridedBatched_64;
                 cublasTSTgemvBatched; cublasTSTgemvBatched_64; cublasTSTgemvStridedBatched;

@@ -4,6 +4,7 @@
 //!
 //! Names and layouts follow NVIDIA's headers; everything here is plain data.
 
+pub mod cublas;
 mod cublas_api;
 pub mod cuda;
 mod driver_api;

@@ -1,14 +1,17 @@
-//! One C symbol for each row of cuBLAS' table. None has a meaning yet: each says
-//! so and returns `CUBLAS_STATUS_NOT_SUPPORTED`, or zero where it has no status.
+//! One C symbol for each row of cuBLAS' table: a call of the function of that name
+//! in `api`, or a stub that says so and returns `CUBLAS_STATUS_NOT_SUPPORTED`, or
+//! zero where it has no status.
 //!
-//! Arguments need no declaration: on the platforms that are supported the caller
-//! removes them.
+//! A stub's arguments need no declaration: on the platforms that are supported the
+//! caller removes them.
 
-use core::ffi::c_char;
+use core::ffi::{c_char, c_void};
 use core::sync::atomic::AtomicBool;
 
-use crate::report;
-use crate::status::{NOT_SUPPORTED, Status, describe};
+use crate::api;
+use crate::cublas::*;
+use crate::report::{self, Call};
+use crate::status::{NOT_SUPPORTED, SUCCESS, Status, describe};
 
 /// A single-precision complex number, returned by value.
 #[derive(Clone, Copy, Default)]
@@ -33,24 +36,39 @@ macro_rules! stub {
         #[unsafe(no_mangle)]
         extern "C" fn $name() -> $ty {
             static LOGGED: AtomicBool = AtomicBool::new(false);
-            const NAME: &core::ffi::CStr = match core::ffi::CStr::from_bytes_with_nul(
-                concat!(stringify!($name), "\0").as_bytes(),
-            ) {
-                Ok(name) => name,
-                Err(_) => c"",
-            };
-            report::unsupported(NAME, &LOGGED);
+            report::unsupported(report::name(concat!(stringify!($name), "\0")), &LOGGED);
             $value
+        }
+    };
+}
+
+macro_rules! implement {
+    ($module:ident $name:ident ($($argument:ident: $ty:ty),*)) => {
+        #[unsafe(no_mangle)]
+        #[allow(non_snake_case, reason = "NVIDIA's names")]
+        extern "C" fn $name($($argument: $ty),*) -> Status {
+            let call = Call::enter(report::name(concat!(stringify!($name), "\0")));
+            let status = match api::$module::$name($($argument),*) {
+                Ok(()) => SUCCESS,
+                Err(status) => status,
+            };
+            if let Some(mut call) = call {
+                $(call.argument(stringify!($argument), $argument);)*
+                call.exit(status);
+            }
+            status
         }
     };
 }
 
 macro_rules! export {
     (
+        implemented { $(mod $module:ident { $(fn $function:ident $arguments:tt;)* })* }
         status { $($status:ident;)* }
         value { $($ty:ty { $($value:ident;)* })* }
         text { $name:ident; $string:ident; }
     ) => {
+        $($(implement!($module $function $arguments);)*)*
         $(stub!($status, Status, NOT_SUPPORTED);)*
         $($(stub!($value, $ty, <$ty>::default());)*)*
 

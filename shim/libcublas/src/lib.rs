@@ -9,11 +9,27 @@
 
 #![cfg_attr(panic = "abort", no_std)]
 
+#[allow(
+    non_snake_case,
+    clippy::too_many_arguments,
+    reason = "NVIDIA's names and signatures"
+)]
+mod api;
+#[allow(dead_code, reason = "the library does not use every enumerator")]
+#[path = "../../abi/src/cublas.rs"]
+mod cublas;
 #[path = "../../abi/src/cublas_api.rs"]
 mod cublas_api;
+mod driver;
 mod exports;
+mod gemm;
+mod handles;
+mod loader;
+mod lock;
 mod report;
+mod scalar;
 mod status;
+mod trsm;
 
 /// Nothing here panics; a compiler that thinks otherwise needs an answer.
 #[cfg(all(panic = "abort", not(test)))]
