@@ -183,18 +183,29 @@ pub fn repair(function: &mut Function) {
             variables.write(defined, Variable(value.0), value);
         }
     }
-    for (block, value) in uses {
-        let ty = function.ty(value);
-        let merged = variables.read(function, block, Variable(value.0), ty);
-        replace_in_block(function, block, value, merged);
+    for here in uses.chunk_by(|a, b| a.0 == b.0) {
+        let block = here[0].0;
+        let merged: FxHashMap<Value, Value> = here
+            .iter()
+            .map(|&(_, value)| {
+                let ty = function.ty(value);
+                let variable = Variable(value.0);
+                (value, variables.read(function, block, variable, ty))
+            })
+            .collect();
+        replace_in_block(function, block, &merged);
     }
     variables.finish(function);
 }
 
-fn replace_in_block(function: &mut Function, block: BlockId, from: Value, to: Value) {
+fn replace_in_block(
+    function: &mut Function,
+    block: BlockId,
+    replacement: &FxHashMap<Value, Value>,
+) {
     let replace = |value: &mut Value| {
-        if *value == from {
-            *value = to;
+        if let Some(&new) = replacement.get(value) {
+            *value = new;
         }
     };
     for instruction in &mut function[block].instructions {
