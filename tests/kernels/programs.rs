@@ -290,6 +290,26 @@ fn shuffles_of_every_mode_match_the_warp() {
 }
 
 #[test]
+fn barriers_count_predicates_over_the_block() {
+    let body = "setp.gt.u32 %p1, %t, 50; setp.lt.u32 %p2, %t, 200; mov.u32 %r3, 0; mov.u32 %r4, 0;
+        again: bar.red.popc.u32 %r1, 0, %p1; bar.red.and.pred %p3, 0, %p2; bar.red.or.pred %p4, 0, %p1;
+        selp.u32 %r2, 1, 0, %p3; selp.u32 %r5, 2, 0, %p4; add.u32 %r2, %r2, %r5; mad.lo.u32 %r3, %r3, 31, %r1;
+        mad.lo.u32 %r3, %r3, 31, %r2; setp.gt.u32 %p1, %t, 90; add.u32 %r4, %r4, 1;
+        setp.lt.u32 %p5, %r4, 3; @%p5 bra again; st.global.u32 [%at], %r3;";
+    check(
+        "reductions by barrier",
+        &kernel("", body),
+        &launch(2, 96, words(192, |_| 0)),
+    );
+    let watched = format!("mov.u32 %r9, %laneid; add.u32 %t, %t, %r9; sub.u32 %t, %t, %r9; {body}");
+    check(
+        "reductions by barrier",
+        &kernel("", &watched),
+        &launch(2, 96, words(192, |_| 0)),
+    );
+}
+
+#[test]
 fn votes_count_the_threads_of_odd_blocks() {
     let body = "mov.u32 %r0, %laneid; setp.gt.u32 %p1, %n, 20; and.b32 %r1, %n, 1; setp.eq.u32 %p2, %r1, 1;
         vote.sync.ballot.b32 %r2, %p2, -1; vote.sync.any.pred %p3, %p1, -1; vote.sync.all.pred %p4, %p1, -1;

@@ -166,6 +166,7 @@ pub fn lower(source: &ModuleSource, kernel: &str) -> Result<Function, Error> {
     pass::eliminate_dead_code(&mut function);
     pass::place_local(&mut function);
     pass::infer_address_space(&mut function);
+    pass::lower_barrier_reduction(&mut function);
     pass::legalize(&mut function);
     pass::simplify(&mut function);
     pass::eliminate_dead_code(&mut function);

@@ -4,6 +4,7 @@
 mod eliminate_dead_code;
 mod infer_address_space;
 mod legalize;
+mod lower_barrier_reduction;
 mod lower_print;
 mod lower_switch;
 mod place_local;
@@ -17,6 +18,7 @@ mod structurize;
 pub use eliminate_dead_code::eliminate_dead_code;
 pub use infer_address_space::infer_address_space;
 pub use legalize::legalize;
+pub use lower_barrier_reduction::lower_barrier_reduction;
 pub use lower_print::lower_print;
 pub use lower_switch::lower_switch;
 pub use place_local::place_local;
