@@ -57,22 +57,35 @@ pub struct Matrices {
     pub stride: i64,
 }
 
-/// A valid call: nothing is negative, and neither `m`, `n` nor `batch_count` zero.
-pub struct Gemm {
-    pub types: Types,
+impl Matrices {
+    /// Bytes from one column to the next.
+    fn column_bytes(self, element: i64) -> i64 {
+        i64::from(self.leading_dimension) * element
+    }
+}
+
+/// The matrices of a call and how they are read. Nothing is negative.
+#[derive(Clone, Copy)]
+pub struct Shape {
     pub a_transposed: bool,
     pub b_transposed: bool,
     pub m: u32,
     pub n: u32,
     pub k: u32,
-    pub alpha: Scalar,
-    pub beta: Scalar,
     pub a: Matrices,
     pub b: Matrices,
     pub c: Matrices,
     pub batch_count: u32,
     /// Whether the matrices' addresses lie in arrays.
     pub arrays: bool,
+}
+
+/// A valid call: neither `m`, `n` nor `batch_count` is zero.
+pub struct Gemm {
+    pub types: Types,
+    pub shape: Shape,
+    pub alpha: Scalar,
+    pub beta: Scalar,
 }
 
 /// The kernel's parameters; `kernels/gemm.ptx` says what each means.
@@ -109,10 +122,14 @@ impl Gemm {
     /// # Errors
     /// What the driver answers.
     pub fn launch(&self, driver: &Driver, stream: *mut c_void) -> Result {
-        let tiles = self.m.div_ceil(TILE).saturating_mul(self.n.div_ceil(TILE));
+        let tiles = self
+            .shape
+            .m
+            .div_ceil(TILE)
+            .saturating_mul(self.shape.n.div_ceil(TILE));
         let mut first = 0;
-        while first < self.batch_count {
-            let batches = (self.batch_count - first).min(MOST_BATCHES);
+        while first < self.shape.batch_count {
+            let batches = (self.shape.batch_count - first).min(MOST_BATCHES);
             let parameters = self.parameters(first.into());
             driver.launch(&KERNEL, [tiles, 1, batches], stream, &parameters)?;
             first += batches;
@@ -122,31 +139,26 @@ impl Gemm {
 
     /// The parameters of a launch that begins with batch `first`.
     fn parameters(&self, first: i64) -> Parameters {
+        let Shape { a, b, c, .. } = self.shape;
         let (factor, result) = (self.types.factors.bytes(), self.types.result.bytes());
         let (a_batch, b_batch, c_batch) = (
-            self.batch_bytes(self.a, factor),
-            self.batch_bytes(self.b, factor),
-            self.batch_bytes(self.c, result),
+            self.batch_bytes(a, factor),
+            self.batch_bytes(b, factor),
+            self.batch_bytes(c, result),
         );
-        let (a_column, b_column) = (
-            i64::from(self.a.leading_dimension) * factor,
-            i64::from(self.b.leading_dimension) * factor,
-        );
-        let (a_outer, a_depth) = exchanged_if(self.a_transposed, factor, a_column);
-        let (b_outer, b_depth) = exchanged_if(self.b_transposed, b_column, factor);
+        let from_first = |matrices: Matrices, batch: i64| {
+            matrices
+                .address
+                .wrapping_add_signed(batch.wrapping_mul(first))
+        };
+        let (a_outer, a_depth) =
+            exchanged_if(self.shape.a_transposed, factor, a.column_bytes(factor));
+        let (b_outer, b_depth) =
+            exchanged_if(self.shape.b_transposed, b.column_bytes(factor), factor);
         Parameters {
-            a: self
-                .a
-                .address
-                .wrapping_add_signed(a_batch.wrapping_mul(first)),
-            b: self
-                .b
-                .address
-                .wrapping_add_signed(b_batch.wrapping_mul(first)),
-            c: self
-                .c
-                .address
-                .wrapping_add_signed(c_batch.wrapping_mul(first)),
+            a: from_first(a, a_batch),
+            b: from_first(b, b_batch),
+            c: from_first(c, c_batch),
             a_batch,
             b_batch,
             c_batch,
@@ -154,22 +166,22 @@ impl Gemm {
             a_depth,
             b_outer,
             b_depth,
-            c_column: i64::from(self.c.leading_dimension) * result,
+            c_column: c.column_bytes(result),
             alpha_at: self.alpha.address(),
             beta_at: self.beta.address(),
             alpha: self.alpha.value(),
             beta: self.beta.value(),
-            m: self.m,
-            n: self.n,
-            k: self.k,
-            row_tiles: self.m.div_ceil(TILE),
+            m: self.shape.m,
+            n: self.shape.n,
+            k: self.shape.k,
+            row_tiles: self.shape.m.div_ceil(TILE),
             flags: self.flags(),
             c_row: result as u32,
         }
     }
 
     fn batch_bytes(&self, matrices: Matrices, element: i64) -> i64 {
-        if self.arrays {
+        if self.shape.arrays {
             size_of::<u64>() as i64
         } else {
             matrices.stride.wrapping_mul(element)
@@ -183,10 +195,10 @@ impl Gemm {
             scalars,
         } = self.types;
         [
-            self.arrays,
+            self.shape.arrays,
             scalars == ScalarType::F16,
-            self.a_transposed,
-            !self.b_transposed,
+            self.shape.a_transposed,
+            !self.shape.b_transposed,
             factors != ElementType::F32,
             factors == ElementType::Bf16,
             result != ElementType::F32,
@@ -222,18 +234,20 @@ mod tests {
                 result: ElementType::F32,
                 scalars: ScalarType::F32,
             },
-            a_transposed: false,
-            b_transposed: false,
-            m: 65,
-            n: 3,
-            k: 7,
+            shape: Shape {
+                a_transposed: false,
+                b_transposed: false,
+                m: 65,
+                n: 3,
+                k: 7,
+                a: matrices(0x1_0000),
+                b: matrices(0x2_0000),
+                c: matrices(0x3_0000),
+                batch_count: 4,
+                arrays: false,
+            },
             alpha: Scalar::Host(2.0),
             beta: Scalar::Device(0x77),
-            a: matrices(0x1_0000),
-            b: matrices(0x2_0000),
-            c: matrices(0x3_0000),
-            batch_count: 4,
-            arrays: false,
         }
     }
 
@@ -243,11 +257,9 @@ mod tests {
         assert_eq!((plain.a_outer, plain.a_depth), (2, 200));
         assert_eq!((plain.b_outer, plain.b_depth), (200, 2));
         assert_eq!(plain.c_column, 400);
-        let transposed = Gemm {
-            a_transposed: true,
-            b_transposed: true,
-            ..product()
-        };
+        let mut transposed = product();
+        transposed.shape.a_transposed = true;
+        transposed.shape.b_transposed = true;
         let transposed = transposed.parameters(0);
         assert_eq!((transposed.a_outer, transposed.a_depth), (200, 2));
         assert_eq!((transposed.b_outer, transposed.b_depth), (2, 200));
@@ -259,10 +271,8 @@ mod tests {
         let strided = product().parameters(3);
         assert_eq!(strided.a, 0x1_0000 + 3 * 2000);
         assert_eq!(strided.c, 0x3_0000 + 3 * 4000);
-        let arrays = Gemm {
-            arrays: true,
-            ..product()
-        };
+        let mut arrays = product();
+        arrays.shape.arrays = true;
         let arrays = arrays.parameters(3);
         assert_eq!((arrays.a, arrays.a_batch), (0x1_0000 + 24, 8));
         assert_eq!(strided.row_tiles, 2);

@@ -102,7 +102,6 @@ fn bad_sizes_and_operations_are_invalid_values() {
         ("m negative", INVALID_VALUE, |a| a.m = -1),
         ("n negative", INVALID_VALUE, |a| a.n = -1),
         ("k negative", INVALID_VALUE, |a| a.k = -1),
-        ("batch negative", INVALID_VALUE, |a| a.batch_count = -1),
         ("lda below m", INVALID_VALUE, |a| {
             a.leading_dimensions[0] = 9
         }),
@@ -163,15 +162,35 @@ fn types_that_are_not_multiplied_are_not_supported() {
         ("f32 summed in integers", NOT_SUPPORTED, |a| {
             a.compute = CUBLAS_COMPUTE_32I
         }),
-        ("a type that is none", NOT_SUPPORTED, |a| a.types = [99; 3]),
-        ("a compute type that is none", NOT_SUPPORTED, |a| {
+        ("a type that is none", INVALID_VALUE, |a| a.types = [99; 3]),
+        ("a compute type that is none", INVALID_VALUE, |a| {
             a.compute = 99
         }),
+        ("m zero and types that are not multiplied", SUCCESS, |a| {
+            a.m = 0;
+            a.compute = CUBLAS_COMPUTE_16F;
+        }),
         (
-            "m zero and types that are not multiplied",
+            "m negative and types that are not multiplied",
+            INVALID_VALUE,
+            |a| {
+                a.m = -1;
+                a.compute = CUBLAS_COMPUTE_16F;
+            },
+        ),
+        (
+            "a bad operation and types that are not multiplied",
+            INVALID_VALUE,
+            |a| {
+                a.transa = 7;
+                a.compute = CUBLAS_COMPUTE_16F;
+            },
+        ),
+        (
+            "k zero and types that are not multiplied",
             NOT_SUPPORTED,
             |a| {
-                a.m = 0;
+                a.k = 0;
                 a.compute = CUBLAS_COMPUTE_16F;
             },
         ),
@@ -233,13 +252,14 @@ mod on_pumice {
     use super::*;
     use tests::target::require_pumice;
 
-    /// NVIDIA's reads through them.
+    /// NVIDIA's reads through null pointers, and launches batches of less than none.
     #[test]
-    fn null_scalars_are_invalid_values() {
+    fn null_scalars_and_negative_batches_are_invalid_values() {
         require_pumice();
         assert_statuses(&[
             ("alpha null", INVALID_VALUE, |a| a.alpha = null()),
             ("beta null", INVALID_VALUE, |a| a.beta = null()),
+            ("batch negative", INVALID_VALUE, |a| a.batch_count = -1),
         ]);
     }
 }

@@ -5,7 +5,7 @@ use core::ffi::c_void;
 use super::{count, require};
 use crate::cublas::*;
 use crate::driver::driver;
-use crate::gemm::{ElementType, Gemm, Matrices, Types};
+use crate::gemm::{ElementType, Gemm, Matrices, Shape, Types};
 use crate::handles;
 use crate::report;
 use crate::scalar::{Scalar, ScalarType};
@@ -36,6 +36,11 @@ struct Call {
     arrays: bool,
     compute_type: cublasComputeType_t,
 }
+
+/// The last enumerator of `cudaDataType` that CUDA 13 knows.
+const LAST_DATA_TYPE: cudaDataType = 33;
+/// The last enumerator of `cublasComputeType_t` that cuBLAS 13 knows.
+const LAST_COMPUTE_TYPE: cublasComputeType_t = 79;
 
 /// The types that are multiplied: the rows of cuBLAS' table for real numbers in
 /// f16, bf16 and f32.
@@ -104,24 +109,29 @@ impl Operand {
 impl Call {
     fn run(&self) -> Result {
         let state = handles::state(self.handle)?;
-        let gemm = self.check(state.pointer_mode == CUBLAS_POINTER_MODE_DEVICE)?;
-        if gemm.m == 0 || gemm.n == 0 || gemm.batch_count == 0 {
+        let shape = self.shape()?;
+        if shape.m == 0 || shape.n == 0 || shape.batch_count == 0 {
             return Ok(());
         }
+        let types = self.types()?;
+        let on_device = state.pointer_mode == CUBLAS_POINTER_MODE_DEVICE;
+        let scalar = |pointer| Scalar::take(pointer, on_device, types.scalars);
+        let gemm = Gemm {
+            types,
+            shape,
+            alpha: scalar(self.alpha)?,
+            beta: scalar(self.beta)?,
+        };
         let driver = driver()?;
         driver.current_context(state.context)?;
         gemm.launch(&driver, state.stream)
     }
 
-    /// CUBLAS_STATUS_INVALID_VALUE if an operation is none, a size is negative, a
-    /// leading dimension too small or a scalar's address null;
-    /// CUBLAS_STATUS_NOT_SUPPORTED for other types.
-    fn check(&self, scalars_on_device: bool) -> Result<Gemm> {
-        let types = self.types()?;
+    /// CUBLAS_STATUS_INVALID_VALUE if an operation is none, a size is negative, or
+    /// a leading dimension too small.
+    fn shape(&self) -> Result<Shape> {
         let (a_transposed, b_transposed) = (transposed(self.transa)?, transposed(self.transb)?);
-        let scalar = |pointer| Scalar::take(pointer, scalars_on_device, types.scalars);
-        Ok(Gemm {
-            types,
+        Ok(Shape {
             a_transposed,
             b_transposed,
             m: count(self.m)?,
@@ -135,14 +145,16 @@ impl Call {
                 .matrices(if b_transposed { self.n } else { self.k })?,
             c: self.c.matrices(self.m)?,
             batch_count: count(self.batch_count)?,
-            alpha: scalar(self.alpha)?,
-            beta: scalar(self.beta)?,
             arrays: self.arrays,
         })
     }
 
+    /// CUBLAS_STATUS_INVALID_VALUE if a type is none,
+    /// CUBLAS_STATUS_NOT_SUPPORTED if it is one that is not multiplied.
     fn types(&self) -> Result<Types> {
         let (a, b, c) = (self.a.data_type, self.b.data_type, self.c.data_type);
+        require([a, b, c].iter().all(|of| *of <= LAST_DATA_TYPE))?;
+        require((CUBLAS_COMPUTE_16F..=LAST_COMPUTE_TYPE).contains(&self.compute_type))?;
         types(a, b, c, self.compute_type).inspect_err(|_| {
             report::unsupported_types([
                 ("Atype", a),
