@@ -219,11 +219,11 @@ fn float_edges(ty: Scalar) -> Vec<u64> {
         2_147_483_648.0,
         4_294_967_040.0,
         4_294_967_296.0,
-        9.223_372_036_854_775_8e18,
+        9.223_372_036_854_776e18,
         1.844_674_407_370_955_2e19,
         1e-8,
         6.1e-5,
-        3.141_592_653_589_793,
+        std::f64::consts::PI,
     ];
     let positive = bits
         .into_iter()
@@ -247,12 +247,12 @@ fn limited_edges(ty: Scalar, domain: Domain) -> Vec<u64> {
         Domain::Angle => &[
             1e-3,
             0.5,
-            0.785_398_2,
+            std::f64::consts::FRAC_PI_4,
             1.0,
-            1.570_796_3,
+            std::f64::consts::FRAC_PI_2,
             2.0,
             3.0,
-            3.141_592,
+            std::f64::consts::PI,
         ],
         Domain::Exponent => &[1.0, 0.5, 10.0, 23.5, 100.25, 126.0, 127.0, 128.0, 149.0],
         _ => &[

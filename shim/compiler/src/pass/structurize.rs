@@ -209,9 +209,9 @@ impl<'f> Regions<'f> {
         let order: Vec<usize> = (0..nodes.len()).collect();
         let idom = immediate_dominators(&order, &edges);
         let mut children = vec![Vec::new(); nodes.len()];
-        for node in 1..nodes.len() {
-            if let Some(parent) = idom[node] {
-                children[parent].push(node);
+        for (node, parent) in idom.iter().enumerate().skip(1) {
+            if let Some(parent) = parent {
+                children[*parent].push(node);
             }
         }
         let region = &mut self.regions[region];

@@ -79,7 +79,11 @@ impl FunctionWriter<'_> {
         let (op, least, most) = match conversion.signedness {
             Signedness::Signed => {
                 let most = i64::MAX >> (64 - ty.bits());
-                (spirv::Op::ConvertFToS, -(most as i128) - 1, most as i128)
+                (
+                    spirv::Op::ConvertFToS,
+                    -i128::from(most) - 1,
+                    i128::from(most),
+                )
             }
             Signedness::Unsigned => (spirv::Op::ConvertFToU, 0, i128::from(ty.mask())),
         };
