@@ -18,6 +18,9 @@ mod provenance;
 /// The compute capability that pumice has unless it is told otherwise.
 const PUMICE_SM: u32 = 61;
 
+/// A test that is no case.
+type Check = fn() -> Result<(), String>;
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
@@ -42,7 +45,7 @@ fn main() -> ExitCode {
             trials.push(Trial::test(format!("interpreter::{name}"), trial));
         }
     }
-    let checks: [(&str, fn() -> Result<(), String>); 4] = [
+    let checks: [(&str, Check); 4] = [
         ("every_stock_form_is_in_a_case", stock_forms),
         (
             "lowered::random_kernels",

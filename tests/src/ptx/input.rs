@@ -1,5 +1,7 @@
 //! Operands that lie on edges more often than not, the same in every run.
 
+use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
+
 use super::scalar::Scalar;
 
 /// Where floats of an operand are taken from, for instructions that are defined
@@ -101,7 +103,7 @@ fn anywhere(ty: Scalar, domain: Domain, random: &mut Random) -> u64 {
             }
         }
         Domain::Exponent => random.unit() * 300.0 - 150.0,
-        Domain::Angle => (random.unit() * 2.0 - 1.0) * std::f64::consts::PI,
+        Domain::Angle => (random.unit() * 2.0 - 1.0) * PI,
         _ => return random.bits(),
     };
     from_f64(ty, value)
@@ -219,11 +221,11 @@ fn float_edges(ty: Scalar) -> Vec<u64> {
         2_147_483_648.0,
         4_294_967_040.0,
         4_294_967_296.0,
-        9.223_372_036_854_776e18,
-        1.844_674_407_370_955_2e19,
+        2f64.powi(63),
+        2f64.powi(64),
         1e-8,
         6.1e-5,
-        std::f64::consts::PI,
+        PI,
     ];
     let positive = bits
         .into_iter()
@@ -235,25 +237,10 @@ fn float_edges(ty: Scalar) -> Vec<u64> {
 }
 
 fn limited_edges(ty: Scalar, domain: Domain) -> Vec<u64> {
-    let special = [
-        0,
-        ty.sign(),
-        ty.infinity(),
-        ty.infinity() | ty.sign(),
-        ty.infinity() + 1,
-    ];
+    let special = [0, ty.sign(), ty.infinity(), ty.infinity() | ty.sign()];
     let nan = ty.infinity() | ty.infinity() >> 1;
     let plain: &[f64] = match domain {
-        Domain::Angle => &[
-            1e-3,
-            0.5,
-            std::f64::consts::FRAC_PI_4,
-            1.0,
-            std::f64::consts::FRAC_PI_2,
-            2.0,
-            3.0,
-            std::f64::consts::PI,
-        ],
+        Domain::Angle => &[1e-3, 0.5, FRAC_PI_4, 1.0, FRAC_PI_2, 2.0, 3.0, PI],
         Domain::Exponent => &[1.0, 0.5, 10.0, 23.5, 100.25, 126.0, 127.0, 128.0, 149.0],
         _ => &[
             1.0,
@@ -270,12 +257,7 @@ fn limited_edges(ty: Scalar, domain: Domain) -> Vec<u64> {
     let plain = plain
         .iter()
         .flat_map(|&v| [from_f64(ty, v), from_f64(ty, -v)]);
-    special[..4]
-        .iter()
-        .copied()
-        .chain([nan])
-        .chain(plain)
-        .collect()
+    special.into_iter().chain([nan]).chain(plain).collect()
 }
 
 #[cfg(test)]
