@@ -150,11 +150,11 @@ impl FunctionWriter<'_> {
         // The product of two f32 is exact in f64.
         let wide: Vec<_> = ids
             .iter()
-            .map(|&id| self.emit(spirv::Op::FConvert, Type::F64, &[id]))
+            .map(|&id| self.converted(Type::F64, id))
             .collect();
         let product = self.emit(spirv::Op::FMul, Type::F64, &wide[..2]);
         let sum = self.emit(spirv::Op::FAdd, Type::F64, &[product, wide[2]]);
-        Ok(self.emit(spirv::Op::FConvert, ty, &[sum]))
+        Ok(self.converted(ty, sum))
     }
 
     /// An operation that SPIR-V lets err by some units; in f64, rounded once
@@ -171,10 +171,18 @@ impl FunctionWriter<'_> {
         }
         let wide: Vec<_> = ids
             .iter()
-            .map(|&id| self.emit(spirv::Op::FConvert, Type::F64, &[id]))
+            .map(|&id| self.converted(Type::F64, id))
             .collect();
         let result = operation(self, Type::F64, &wide);
-        self.emit(spirv::Op::FConvert, ty, &[result])
+        self.converted(ty, result)
+    }
+
+    /// A conversion that the driver must not drop where another one undoes it:
+    /// the rounding to f32 in between counts.
+    fn converted(&mut self, ty: Type, id: Word) -> Word {
+        let id = self.emit(spirv::Op::FConvert, ty, &[id]);
+        self.module.decorate(id, Decoration::NoContraction, &[]);
+        id
     }
 
     fn reciprocal(&mut self, ty: Type, ids: &[Word]) -> Word {
