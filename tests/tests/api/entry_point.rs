@@ -12,6 +12,16 @@ const DEFAULT: u64 = 0;
 const LEGACY_STREAM: u64 = 1;
 const PER_THREAD_STREAM: u64 = 2;
 
+/// What [`find`] presets the status to.
+const UNTOUCHED: Query = Query(9);
+
+/// Names, and a version before each.
+const BEFORE: [(&str, i32); 3] = [
+    ("cuGetErrorName", 5000),
+    ("cuGetProcAddress", 11000),
+    ("cuLibraryLoadData", 11080),
+];
+
 /// A function's address and the query's status.
 fn find(
     driver: &Driver,
@@ -19,7 +29,7 @@ fn find(
     version: i32,
     flags: u64,
 ) -> (abi::CUresult, *mut c_void, Query) {
-    let (mut address, mut status) = (std::ptr::dangling_mut(), Query(9));
+    let (mut address, mut status) = (std::ptr::dangling_mut(), UNTOUCHED);
     let symbol = CString::new(name).unwrap();
     let result = driver.cuGetProcAddress_v2(
         symbol.as_ptr(),
@@ -130,10 +140,14 @@ fn the_per_thread_variant_is_chosen_by_a_flag() {
 }
 
 #[test]
-fn a_version_newer_than_the_driver_finds_the_newest() {
-    for version in [13_990, 99_000, i32::MAX] {
-        assert_is("cuMemAlloc", version, DEFAULT, "cuMemAlloc_v2");
-        assert_is("cuInit", version, DEFAULT, "cuInit");
+fn a_version_newer_than_the_driver_is_refused() {
+    let driver = driver();
+    for name in ["cuMemAlloc", "cuInit"] {
+        for version in [13_990, 99_000, i32::MAX] {
+            let (result, _, status) = find(driver, name, version, DEFAULT);
+            assert_eq!(result, Err(CUerror::INVALID_VALUE), "{name} {version}");
+            assert_eq!(status, UNTOUCHED, "{name} {version}");
+        }
     }
 }
 
@@ -148,7 +162,8 @@ fn an_unknown_name_is_not_found() {
         "cuMemAlloc_v9",
     ] {
         let (result, address, status) = find(driver(), name, 12000, DEFAULT);
-        assert_eq!(result, Err(CUerror::NOT_FOUND), "{name:?}");
+        // The manual has CUDA_ERROR_NOT_FOUND; NVIDIA's driver leaves it to the status.
+        assert_eq!(result, Ok(()), "{name:?}");
         assert_eq!(status, Query::SYMBOL_NOT_FOUND, "{name:?}");
         assert!(address.is_null(), "{name:?}");
     }
@@ -156,34 +171,11 @@ fn an_unknown_name_is_not_found() {
 
 #[test]
 fn a_symbol_is_not_found_by_versions_before_it() {
-    for (name, version) in [
-        ("cuGetErrorName", 5000),
-        ("cuGetProcAddress", 11000),
-        ("cuLibraryLoadData", 11080),
-    ] {
+    for (name, version) in BEFORE {
         let (result, address, status) = find(driver(), name, version, DEFAULT);
-        assert_eq!(result, Err(CUerror::NOT_FOUND), "{name} {version}");
+        assert_eq!(result, Ok(()), "{name} {version}");
         assert_eq!(status, Query::VERSION_NOT_SUFFICIENT, "{name} {version}");
         assert!(address.is_null(), "{name} {version}");
-    }
-}
-
-#[test]
-fn arguments_are_checked() {
-    let (driver, mut address) = (driver(), null_mut());
-    let name = c"cuInit".as_ptr();
-    let invalid = Err(CUerror::INVALID_VALUE);
-    assert_eq!(
-        driver.cuGetProcAddress_v2(null(), &raw mut address, 12000, 0, null_mut()),
-        invalid
-    );
-    assert_eq!(
-        driver.cuGetProcAddress_v2(name, null_mut(), 12000, 0, null_mut()),
-        invalid
-    );
-    for flags in [3, 4, 0x100, u64::MAX] {
-        let result = driver.cuGetProcAddress_v2(name, &raw mut address, 12000, flags, null_mut());
-        assert_eq!(result, invalid, "{flags:#x}");
     }
 }
 
@@ -205,19 +197,26 @@ fn the_older_call_finds_the_same() {
     );
 }
 
-#[test]
-fn every_exported_name_has_a_callable_answer() {
-    let driver = driver();
+/// The symbols that a program can ask the driver for: it takes no version above its own.
+fn askable<'a>(
+    symbols: &'a [(&'static str, i32)],
+) -> impl Iterator<Item = (&'static str, i32)> + use<'a> {
     let mut version = 0;
-    driver.cuDriverGetVersion(&raw mut version).unwrap();
-    for &(symbol, since) in IMPLEMENTED.iter().chain(UNSUPPORTED) {
+    driver().cuDriverGetVersion(&raw mut version).unwrap();
+    let askable = symbols.iter().filter(move |(_, since)| *since <= version);
+    askable.copied()
+}
+
+fn assert_callable(symbols: &[(&'static str, i32)]) {
+    let mut version = 0;
+    driver().cuDriverGetVersion(&raw mut version).unwrap();
+    for (symbol, _) in askable(symbols) {
         for flags in [DEFAULT, LEGACY_STREAM, PER_THREAD_STREAM] {
-            let asked = version.max(since);
-            let (result, address, status) = find(driver, base(symbol), asked, flags);
+            let (result, address, status) = find(driver(), base(symbol), version, flags);
             assert_eq!(
                 (result, status),
                 (Ok(()), Query::SUCCESS),
-                "{symbol} as {} {asked}",
+                "{symbol} as {} {version}",
                 base(symbol)
             );
             assert!(!address.is_null(), "{symbol}");
@@ -226,9 +225,14 @@ fn every_exported_name_has_a_callable_answer() {
 }
 
 #[test]
+fn every_implemented_name_has_a_callable_answer() {
+    assert_callable(IMPLEMENTED);
+}
+
+#[test]
 fn each_symbol_is_found_at_exactly_its_own_version() {
     let driver = driver();
-    for &(symbol, since) in IMPLEMENTED {
+    for (symbol, since) in askable(IMPLEMENTED) {
         if symbol.ends_with("_ptsz") || symbol.ends_with("_ptds") {
             continue;
         }
@@ -241,6 +245,52 @@ mod on_pumice {
     use super::*;
     use tests::process::in_child;
     use tests::target::require_pumice;
+
+    /// NVIDIA's driver does not find all that it exports, such as `cuEGLApiInit`.
+    #[test]
+    fn every_stub_has_a_callable_answer() {
+        require_pumice();
+        assert_callable(UNSUPPORTED);
+    }
+
+    /// NVIDIA's driver crashes on one of these.
+    #[test]
+    fn arguments_are_checked() {
+        require_pumice();
+        let (driver, mut address) = (driver(), null_mut());
+        let name = c"cuInit".as_ptr();
+        let invalid = Err(CUerror::INVALID_VALUE);
+        assert_eq!(
+            driver.cuGetProcAddress_v2(null(), &raw mut address, 12000, 0, null_mut()),
+            invalid
+        );
+        assert_eq!(
+            driver.cuGetProcAddress_v2(name, null_mut(), 12000, 0, null_mut()),
+            invalid
+        );
+        for flags in [3, 4, 0x100, u64::MAX] {
+            let result =
+                driver.cuGetProcAddress_v2(name, &raw mut address, 12000, flags, null_mut());
+            assert_eq!(result, invalid, "{flags:#x}");
+        }
+    }
+
+    /// The manual's status; what NVIDIA's driver returns has not been seen.
+    #[test]
+    fn without_a_status_what_is_not_found_is_an_error() {
+        require_pumice();
+        let driver = driver();
+        for (name, version) in BEFORE.into_iter().chain([("cuDoesNotExist", 12000)]) {
+            let (symbol, mut address) = (CString::new(name).unwrap(), std::ptr::dangling_mut());
+            let symbol = symbol.as_ptr();
+            let place = &raw mut address;
+            let found = driver.cuGetProcAddress_v2(symbol, place, version, 0, null_mut());
+            assert_eq!(found, Err(CUerror::NOT_FOUND), "{name}");
+            assert!(address.is_null(), "{name}");
+            let found = driver.cuGetProcAddress(symbol, &raw mut address, version, 0);
+            assert_eq!(found, Err(CUerror::NOT_FOUND), "{name}");
+        }
+    }
 
     #[test]
     fn what_has_no_meaning_yet_says_so_and_logs_its_name() {

@@ -5,6 +5,7 @@ use std::ffi::{CStr, c_void};
 use abi::cuda::{CUdriverProcAddressQueryResult as QueryResult, CUuuid};
 use abi::{CUerror, CUresult, Out};
 
+use crate::api::version::driver_version;
 use crate::core::{entry_point, export_table, later_runtime};
 use crate::exports::DefaultStream;
 use crate::handles::In;
@@ -30,13 +31,20 @@ pub fn cuGetProcAddress_v2(
     // CUDA_ERROR_INVALID_VALUE if version is not one.
     let version = u32::try_from(version).map_err(|_| CUerror::INVALID_VALUE)?;
     later_runtime::asked_for(version);
-    let found = entry_point::find(&symbol.to_string_lossy(), version, stream);
-    if let Some(status) = status {
-        status.write(found.status);
+    // CUDA_ERROR_INVALID_VALUE if version is later than the driver's own.
+    if version > driver_version().unsigned_abs() {
+        return Err(CUerror::INVALID_VALUE);
     }
-    // CUDA_ERROR_NOT_FOUND if the symbol is unknown or newer than version.
+    let found = entry_point::find(&symbol.to_string_lossy(), version, stream);
     function.write(found.address.unwrap_or(std::ptr::null_mut()));
-    found.address.map(|_| ()).ok_or(CUerror::NOT_FOUND)
+    match status {
+        // A caller that asks for the status learns from it alone.
+        Some(status) => status.write(found.status),
+        // CUDA_ERROR_NOT_FOUND if the symbol is unknown or newer than version.
+        None if found.address.is_none() => return Err(CUerror::NOT_FOUND),
+        None => {}
+    }
+    Ok(())
 }
 
 /// As version 2, without the status.
