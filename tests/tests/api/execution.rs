@@ -6,7 +6,7 @@ use std::ptr::null_mut;
 use abi::CUerror;
 use abi::cuda::{
     CUdevice_attribute, CUfunc_cache, CUfunction, CUfunction_attribute as Attribute,
-    CUfunctionLoadingState, CUmodule,
+    CUfunctionLoadingState, CUmodule, CUstream,
 };
 use tests::context::Context;
 use tests::image::{self, terminated};
@@ -45,7 +45,8 @@ fn the_largest_block_is_that_of_the_directives() {
     for (name, threads) in [
         ("fill", 1024),
         ("reverse", 128),
-        ("exact", 64),
+        // `.reqntid` fixes what a launch must ask for, and lowers nothing.
+        ("exact", 1024),
         ("aligned", 1024),
     ] {
         let function = function(&context, name);
@@ -298,6 +299,35 @@ mod on_pumice {
             let result = context.cuFuncGetAttribute(&raw mut value, Attribute::NUM_REGS, function);
             assert_eq!(result, Err(CUerror::INVALID_HANDLE), "{function:?}");
         }
+        context.assert_works();
+    }
+
+    /// The status of this refusal is nowhere documented.
+    #[test]
+    fn a_block_other_than_the_required_one_is_refused() {
+        require_pumice();
+        let context = Context::primary();
+        let function = function(&context, "exact");
+        let launch = |x, y, z| {
+            let none = null_mut();
+            context.cuLaunchKernel(
+                function,
+                1,
+                1,
+                1,
+                x,
+                y,
+                z,
+                0,
+                CUstream::NULL,
+                none,
+                null_mut(),
+            )
+        };
+        for (x, y, z) in [(64, 1, 1), (4, 4, 1), (8, 8, 2), (8, 4, 2), (16, 8, 1)] {
+            assert_eq!(launch(x, y, z), Err(CUerror::INVALID_VALUE), "{x} {y} {z}");
+        }
+        assert_eq!(launch(8, 8, 1), Ok(()));
         context.assert_works();
     }
 }

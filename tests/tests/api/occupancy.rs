@@ -82,15 +82,22 @@ fn what_does_not_fit_has_no_block() {
         Ok(0),
         "more shared memory than there is"
     );
-    assert_eq!(
-        blocks(&context, function, 129, 0),
-        Ok(0),
-        "more threads than .maxntid allows"
-    );
     context
         .cuOccupancyAvailableDynamicSMemPerBlock(&raw mut shared, function, 1, 128)
         .unwrap();
     assert!(shared > 0);
+}
+
+#[test]
+fn blocks_above_the_directive_s_size_are_counted_all_the_same() {
+    let context = Context::primary();
+    let function = function(&context, "reverse");
+    for threads in [129, 256] {
+        assert!(
+            blocks(&context, function, threads, 0).unwrap() >= 1,
+            "{threads} threads where .maxntid allows 128"
+        );
+    }
 }
 
 #[test]

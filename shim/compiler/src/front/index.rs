@@ -55,21 +55,22 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The most threads that a block may have, if declared.
+    /// The most threads that a block may have by `.maxntid`, if declared.
     #[must_use]
     pub fn max_threads(&self) -> Option<u32> {
-        let product = |dimensions: [u32; 3]| {
-            dimensions
-                .iter()
-                .map(|&d| d.max(1))
-                .fold(1u32, u32::saturating_mul)
-        };
-        match (self.reqntid[0], self.maxntid[0]) {
-            (0, 0) => None,
-            (0, _) => Some(product(self.maxntid)),
-            _ => Some(product(self.reqntid)),
-        }
+        declared(self.maxntid).map(|block| block.into_iter().fold(1, u32::saturating_mul))
     }
+
+    /// The only block that a launch may have, by `.reqntid`, if declared.
+    #[must_use]
+    pub fn exact_block(&self) -> Option<[u32; 3]> {
+        declared(self.reqntid)
+    }
+}
+
+/// A directive's dimensions, those left out as 1; `None` without the directive.
+fn declared(dimensions: [u32; 3]) -> Option<[u32; 3]> {
+    (dimensions[0] != 0).then(|| dimensions.map(|dimension| dimension.max(1)))
 }
 
 /// A kernel (`.entry`) or function (`.func`).
@@ -574,6 +575,15 @@ mod tests {
         let limits = index.function("k").unwrap().limits;
         assert_eq!(limits.max_threads(), Some(256));
         assert_eq!((limits.minnctapersm, limits.maxnreg), (2, 64));
+        assert_eq!(limits.exact_block(), None);
+    }
+
+    #[test]
+    fn a_required_block_is_no_upper_limit() {
+        let index = indexed(".entry k() .reqntid 64, 2 { }");
+        let limits = index.function("k").unwrap().limits;
+        assert_eq!(limits.exact_block(), Some([64, 2, 1]));
+        assert_eq!(limits.max_threads(), None);
     }
 
     #[test]

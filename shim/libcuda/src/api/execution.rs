@@ -178,8 +178,11 @@ fn run(launch: &Launch, function: &Arc<Function>, stream: &Arc<Stream>) -> CUres
         return Err(CUerror::INVALID_VALUE);
     }
     let threads = launch.block.iter().product::<u32>();
-    // CUDA_ERROR_INVALID_VALUE if the block is larger than the kernel allows.
-    if threads > function.max_threads()? {
+    // CUDA_ERROR_INVALID_VALUE if the block is larger than the kernel allows, or
+    // another than the one it requires.
+    let exact = function.entry().limits.exact_block();
+    let required = exact.is_none_or(|block| block == launch.block);
+    if threads > function.max_threads()? || !required {
         return Err(CUerror::INVALID_VALUE);
     }
     // CUDA_ERROR_INVALID_VALUE if there is less shared memory than asked for.

@@ -163,7 +163,8 @@ impl Function {
         })
     }
 
-    /// Threads that a block may have.
+    /// Threads that a block may have by the device and `.maxntid`. `.reqntid`, which
+    /// fixes a launch's block, does not count here on NVIDIA's driver either.
     ///
     /// # Errors
     /// As [`Self::module`].

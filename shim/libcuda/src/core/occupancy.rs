@@ -24,7 +24,8 @@ pub fn active_blocks(
     let device = function.module()?.resources()?.device;
     let traits = device.traits();
     let multiprocessor = Multiprocessor::of(traits.persona);
-    if block_size > function.max_threads()? {
+    // `.maxntid` forbids a launch, but NVIDIA's driver counts such blocks all the same.
+    if block_size > traits.max_threads_per_block().unsigned_abs() {
         return Ok(0);
     }
     let warps = block_size.div_ceil(WARP);
@@ -55,8 +56,14 @@ pub fn best_block(
     dynamic_shared: impl Fn(u32) -> u64,
 ) -> Result<(u32, u32), CUerror> {
     let device = function.module()?.resources()?.device;
+    // A block is suggested in order to be launched.
+    let exact = function.entry().limits.exact_block();
+    let exact = exact.map_or(u32::MAX, |block| {
+        block.into_iter().fold(1, u32::saturating_mul)
+    });
     let most = function
         .max_threads()?
+        .min(exact)
         .min(if limit == 0 { u32::MAX } else { limit });
     let mut best = (0, 0, 0);
     for block in (1..=most.div_ceil(WARP))
