@@ -61,6 +61,9 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Bytes of an entry's header without the compiler's options.
+    const HEADER: u32 = 64;
+
     /// PTX for an architecture.
     #[must_use]
     pub fn ptx(sm: u32, packing: Packing, text: &str) -> Self {
@@ -70,6 +73,27 @@ impl Entry {
             packing,
             payload: terminated(text),
         }
+    }
+
+    /// The version that the entry's header states: of PTX its own, of an ELF object
+    /// the version of its form. Major in the upper half, minor in the lower.
+    fn version(&self) -> u32 {
+        const ELF_FORM: u32 = 0x0001_0007;
+        let text = String::from_utf8_lossy(&self.payload);
+        let stated = text.split_once(".version ").map_or("", |(_, rest)| rest);
+        let stated = stated.split_whitespace().next().unwrap_or_default();
+        let (major, minor) = stated.split_once('.').unwrap_or_default();
+        match (major.parse::<u32>(), minor.parse::<u32>()) {
+            (Ok(major), Ok(minor)) => major << 16 | minor,
+            _ => ELF_FORM,
+        }
+    }
+
+    /// Behind the header of PTX: where the compiler's options begin, their length,
+    /// and the options, of which there are none.
+    fn options(&self) -> &'static [u32] {
+        const END: u32 = Entry::HEADER + 8;
+        if self.kind == 2 { &[] } else { &[END, 0, 0, 0] }
     }
 
     /// Machine code for an architecture: an ELF header and nothing that runs.
@@ -107,7 +131,6 @@ impl Entry {
     }
 
     fn write(&self, image: &mut Vec<u8>) {
-        const HEADER: u32 = 64;
         let mut payload = self.packed();
         let compressed = if self.packing == Packing::Plain {
             0
@@ -120,15 +143,17 @@ impl Entry {
         } else {
             self.payload.len() as u64
         };
+        let options = self.options();
+        let place_of_options = if options.is_empty() { 0 } else { Self::HEADER };
         image.extend_from_slice(&self.kind.to_le_bytes());
         image.extend_from_slice(&0x0101_u16.to_le_bytes());
         for word in [
-            HEADER,
+            Self::HEADER + size_of_val(options) as u32,
             payload.len() as u32,
             0,
             compressed,
-            0,
-            0x0006_0003,
+            place_of_options,
+            self.version(),
             self.sm,
             0,
             0,
@@ -136,6 +161,9 @@ impl Entry {
             image.extend_from_slice(&word.to_le_bytes());
         }
         for word in [self.flags(), 0, uncompressed] {
+            image.extend_from_slice(&word.to_le_bytes());
+        }
+        for word in options {
             image.extend_from_slice(&word.to_le_bytes());
         }
         image.extend_from_slice(&payload);

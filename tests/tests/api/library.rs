@@ -118,14 +118,19 @@ fn kernels_are_found_counted_and_enumerated() {
 fn what_is_not_there_is_not_found() {
     let context = Context::primary();
     let library = stock(&context);
-    for name in ["", "absent", "twice", "odd"] {
+    for name in ["absent", "twice", "odd"] {
         assert_eq!(
             kernel(&context, library, name).map(|_| ()),
             Err(CUerror::NOT_FOUND),
             "{name:?}"
         );
     }
-    for name in ["", "absent", "fill"] {
+    assert_eq!(
+        kernel(&context, library, "").map(|_| ()),
+        Err(CUerror::INVALID_VALUE)
+    );
+    assert!(global(&context, library, "").is_err());
+    for name in ["absent", "fill"] {
         assert_eq!(
             global(&context, library, name).map(|_| ()),
             Err(CUerror::NOT_FOUND),
@@ -200,6 +205,12 @@ fn without_a_context_there_is_no_function_and_no_variable() {
         global(driver, library, "odd").map(|_| ()),
         Err(CUerror::INVALID_CONTEXT)
     );
+    let (mut offset, mut size) = (0, 0);
+    assert_eq!(
+        driver.cuKernelGetParamInfo(fill, 1, &raw mut offset, &raw mut size),
+        Err(CUerror::INVALID_CONTEXT),
+        "nor do parameters have a layout"
+    );
 }
 
 #[test]
@@ -252,18 +263,18 @@ fn a_library_is_a_module_in_the_current_context() {
 
 #[test]
 fn a_kernel_knows_its_library_and_parameters() {
-    let driver = initialized();
-    let library = stock(driver);
-    let fill = kernel(driver, library, "fill").unwrap();
+    let context = Context::primary();
+    let library = stock(&context);
+    let fill = kernel(&context, library, "fill").unwrap();
     let mut of = CUlibrary::NULL;
-    driver.cuKernelGetLibrary(&raw mut of, fill).unwrap();
+    context.cuKernelGetLibrary(&raw mut of, fill).unwrap();
     assert_eq!(of, library);
     let (mut offset, mut size) = (0, 0);
-    driver
+    context
         .cuKernelGetParamInfo(fill, 1, &raw mut offset, &raw mut size)
         .unwrap();
     assert_eq!((offset, size), (8, 4));
-    let beyond = driver.cuKernelGetParamInfo(fill, 2, &raw mut offset, &raw mut size);
+    let beyond = context.cuKernelGetParamInfo(fill, 2, &raw mut offset, &raw mut size);
     assert_eq!(beyond, Err(CUerror::INVALID_VALUE));
 }
 
@@ -324,13 +335,13 @@ fn a_library_is_loaded_from_a_file() {
 }
 
 #[test]
-fn images_without_code_for_the_device_are_refused() {
+fn an_image_without_code_for_the_device_has_no_kernel() {
     let context = Context::primary();
     let image = fatbin(&[Entry::elf(35)]);
-    assert_eq!(
-        load(&context, &image).map(|_| ()),
-        Err(CUerror::NO_BINARY_FOR_GPU)
-    );
+    // Libraries are loaded lazily; modules fail at once.
+    let library = load(&context, &image).unwrap();
+    assert!(kernel(&context, library, "fill").is_err());
+    context.cuLibraryUnload(library).unwrap();
     context.assert_works();
 }
 
@@ -359,6 +370,19 @@ mod on_pumice {
                 .cuFuncGetAttribute(&raw mut value, Attribute::NUM_REGS, of_context)
                 .is_err()
         );
+        context.assert_works();
+    }
+
+    /// The status comes from our reading of the image.
+    #[test]
+    fn what_a_library_lacks_code_for_is_no_binary_for_the_device() {
+        require_pumice();
+        let context = Context::primary();
+        let library = load(&context, &fatbin(&[Entry::elf(35)])).unwrap();
+        let missing = CUerror::NO_BINARY_FOR_GPU;
+        assert_eq!(kernel(&context, library, "fill"), Err(missing));
+        assert_eq!(global(&context, library, "odd"), Err(missing));
+        context.cuLibraryUnload(library).unwrap();
         context.assert_works();
     }
 }

@@ -8,6 +8,7 @@ use abi::cuda::*;
 use abi::{CUerror, CUresult, Out};
 
 use crate::api::execution::write_parameter;
+use crate::core::context;
 use crate::core::device::Device;
 use crate::core::image::{Failure, Image, Preserved};
 use crate::core::jit_options::JitOptions;
@@ -34,7 +35,7 @@ pub fn cuLibraryLoadData(
     } else {
         Preserved::No
     };
-    let image = Image::load(code, preserved).map_err(|failure| {
+    let image = Image::load_lazily(code, preserved).map_err(|failure| {
         jit.fill_error_log(&failure.message);
         module::report(&failure)
     })?;
@@ -74,7 +75,7 @@ pub fn cuLibraryUnload(library: Arc<Library>) -> CUresult {
 
 pub fn cuLibraryGetKernel(kernel: Out<CUkernel>, library: Arc<Library>, name: &CStr) -> CUresult {
     // CUDA_ERROR_NOT_FOUND if the library has no such kernel.
-    let name = name.to_str().map_err(|_| CUerror::NOT_FOUND)?;
+    let name = super::module::symbol(name)?;
     kernel.write(library.kernel(name)?.handle());
     Ok(())
 }
@@ -166,5 +167,7 @@ pub fn cuKernelGetParamInfo(
     offset: Out<usize>,
     size: Option<Out<usize>>,
 ) -> CUresult {
+    // CUDA_ERROR_INVALID_CONTEXT: NVIDIA's driver asks the context's function.
+    context::current()?;
     write_parameter(kernel.entry(), index, offset, size)
 }

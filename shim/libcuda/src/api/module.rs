@@ -64,9 +64,18 @@ pub fn cuModuleGetFunction(
     name: &CStr,
 ) -> CUresult {
     // CUDA_ERROR_NOT_FOUND if the module has no such kernel.
-    let name = name.to_str().map_err(|_| CUerror::NOT_FOUND)?;
+    let name = symbol(name)?;
     function.write(module.function(name)?.handle());
     Ok(())
+}
+
+/// A name as PTX has them: text, so that another is no symbol's.
+pub fn symbol(name: &CStr) -> Result<&str, CUerror> {
+    // CUDA_ERROR_INVALID_VALUE if the name is empty.
+    if name.is_empty() {
+        return Err(CUerror::INVALID_VALUE);
+    }
+    name.to_str().map_err(|_| CUerror::NOT_FOUND)
 }
 
 pub fn cuModuleGetFunctionCount(count: Out<u32>, module: Arc<Module>) -> CUresult {
@@ -109,7 +118,7 @@ pub fn write_global(
     name: &CStr,
 ) -> CUresult {
     // CUDA_ERROR_NOT_FOUND if the module has no such variable.
-    let name = name.to_str().map_err(|_| CUerror::NOT_FOUND)?;
+    let name = symbol(name)?;
     let (start, size) = module.global(name)?;
     if let Some(address) = address {
         address.write(start);

@@ -4,7 +4,7 @@
 //! its table of contents is read here; a fat binary that the program preserves is
 //! not even unpacked before the first kernel is asked for.
 
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 use abi::persona::{self, Persona};
 use abi::{CUerror, trace};
@@ -27,6 +27,7 @@ pub struct Image {
     packed: Option<&'static [u8]>,
     source: OnceLock<Result<ModuleSource, Failure>>,
     digest: OnceLock<blake3::Hash>,
+    reported: Once,
 }
 
 /// Why an image cannot be used, as a status and in words.
@@ -99,6 +100,32 @@ impl Image {
         }
     }
 
+    /// As [`Self::load`], but a fat binary without code for the device fails when
+    /// one of its kernels is asked for: a program may hold many that it never uses.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_lazily(image: HostPtr, preserved: Preserved) -> Result<Self, Failure> {
+        let form = Form::detect(host_memory::head(image)?);
+        Self::load(image, preserved).or_else(|failure| {
+            let holds_entries = matches!(form, Form::Wrapper | Form::Fatbin);
+            if holds_entries && failure.status == CUerror::NO_BINARY_FOR_GPU {
+                Ok(Self::new(None, OnceLock::from(Err(failure))))
+            } else {
+                Err(failure)
+            }
+        })
+    }
+
+    fn new(packed: Option<&'static [u8]>, source: OnceLock<Result<ModuleSource, Failure>>) -> Self {
+        Self {
+            packed,
+            source,
+            digest: OnceLock::new(),
+            reported: Once::new(),
+        }
+    }
+
     /// Loads an image from a file's contents.
     ///
     /// # Errors
@@ -147,11 +174,7 @@ impl Image {
             return Self::unpacked(bytes);
         }
         choose(&Fatbin::parse(bytes)?)?;
-        Ok(Self {
-            packed: Some(bytes),
-            source: OnceLock::new(),
-            digest: OnceLock::new(),
-        })
+        Ok(Self::new(Some(bytes), OnceLock::new()))
     }
 
     /// Device linking leaves one fat binary for each object, and the linked code
@@ -173,24 +196,22 @@ impl Image {
 
     fn of_text(text: String) -> Result<Self, Failure> {
         let source = read(text)?;
-        Ok(Self {
-            packed: None,
-            source: OnceLock::from(Ok(source)),
-            digest: OnceLock::new(),
-        })
+        Ok(Self::new(None, OnceLock::from(Ok(source))))
     }
 
     /// The PTX, unpacked and indexed at the first call.
     ///
     /// # Errors
-    /// As [`Self::load`], for an image that was left packed.
+    /// As [`Self::load`], for an image that was left packed or has no code; the log
+    /// gives the reason once.
     pub fn source(&self) -> Result<&ModuleSource, CUerror> {
         let source = self.source.get_or_init(|| {
             let bytes = self.packed.unwrap_or_default();
             read(choose(&Fatbin::parse(bytes)?)?.text()?)
         });
         source.as_ref().map_err(|failure| {
-            trace::log(format_args!("{failure}"));
+            self.reported
+                .call_once(|| trace::log(format_args!("{failure}")));
             failure.status
         })
     }
@@ -211,6 +232,10 @@ impl Image {
 
 /// Indexes PTX, and refuses what is for a device with more than ours claims.
 fn read(text: String) -> Result<ModuleSource, Failure> {
+    if !text.contains(".version") {
+        let message = "the image is neither a fat binary nor PTX, which states its .version";
+        return Err(Failure::new(CUerror::INVALID_IMAGE, message));
+    }
     let source = ModuleSource::new(text)?;
     let persona = Persona::of_process();
     if source.index.sm > sm(persona) {
