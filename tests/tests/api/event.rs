@@ -199,7 +199,8 @@ fn a_time_needs_two_complete_events_that_measure() {
     assert_eq!(elapsed(&context, done, untimed), invalid, "without timing");
     assert_eq!(
         context.cuEventElapsedTime(null_mut(), done, done),
-        Err(CUerror::INVALID_VALUE)
+        Err(CUerror::INVALID_HANDLE),
+        "NVIDIA's driver says so of a missing place too"
     );
     assert_eq!(elapsed(&context, CUevent::NULL, done), invalid);
 }

@@ -63,16 +63,22 @@ pub fn cuEventDestroy_v2(event: CUevent) -> CUresult {
         .ok_or(CUerror::INVALID_HANDLE)
 }
 
-pub fn cuEventElapsedTime(milliseconds: Out<f32>, start: Arc<Event>, end: Arc<Event>) -> CUresult {
-    // CUDA_ERROR_INVALID_HANDLE if an event was not recorded or keeps no time,
-    // CUDA_ERROR_NOT_READY if one is not reached.
+pub fn cuEventElapsedTime(
+    milliseconds: Option<Out<f32>>,
+    start: Arc<Event>,
+    end: Arc<Event>,
+) -> CUresult {
+    // CUDA_ERROR_INVALID_HANDLE if an event was not recorded or keeps no time, and
+    // on NVIDIA's driver if there is no place; CUDA_ERROR_NOT_READY if an event is
+    // not reached.
+    let milliseconds = milliseconds.ok_or(CUerror::INVALID_HANDLE)?;
     let nanoseconds = end.nanoseconds_since(&start)?;
     milliseconds.write((nanoseconds as f64 / 1e6) as f32);
     Ok(())
 }
 
 pub fn cuEventElapsedTime_v2(
-    milliseconds: Out<f32>,
+    milliseconds: Option<Out<f32>>,
     start: Arc<Event>,
     end: Arc<Event>,
 ) -> CUresult {
