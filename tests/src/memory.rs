@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use abi::cuda::CUdeviceptr;
+use abi::cuda::{CUdeviceptr, CUstream};
 
 use crate::driver::Driver;
 
@@ -83,6 +83,9 @@ impl Allocation {
         self.driver
             .cuMemcpyHtoD_v2(self.base, bytes.as_ptr().cast(), bytes.len())
             .unwrap();
+        // A copy from pageable memory returns once the bytes are staged: a stream
+        // that does not wait for the default one would overtake them.
+        self.driver.cuStreamSynchronize(CUstream::NULL).unwrap();
     }
 
     /// The whole contents.

@@ -344,14 +344,9 @@ fn planes_lower_than_the_box_are_refused() {
 }
 
 #[test]
-fn dimensions_whose_product_overflows_are_refused() {
+fn more_rows_than_memory_holds_are_refused() {
     let context = Context::primary();
     assert!(changed_rectangle(&context, |copy| copy.Height = usize::MAX).is_err());
-    assert!(changed_rectangle(&context, |copy| copy.srcY = usize::MAX / 32).is_err());
-    assert!(changed_rectangle(&context, |copy| copy.WidthInBytes = 1 << 60).is_err());
-    assert!(changed_rectangle(&context, |copy| copy.srcPitch = 1 << 60).is_err());
-    assert!(changed_box(&context, |copy| copy.Depth = usize::MAX).is_err());
-    assert!(changed_box(&context, |copy| copy.srcHeight = 1 << 60).is_err());
 }
 
 #[test]
@@ -445,4 +440,21 @@ fn pitched_allocations_take_rectangles() {
     context.cuMemcpy2D_v2(&raw const again).unwrap();
     assert_bytes(&back.read(), &bytes.read(), format_args!("contents"));
     context.cuMemFree_v2(address).unwrap();
+}
+
+mod on_pumice {
+    use super::*;
+    use tests::target::require_pumice;
+
+    /// NVIDIA's driver lets an offset wrap around the address space.
+    #[test]
+    fn dimensions_whose_product_overflows_are_refused() {
+        require_pumice();
+        let context = Context::primary();
+        assert!(changed_rectangle(&context, |copy| copy.srcY = usize::MAX / 32).is_err());
+        assert!(changed_rectangle(&context, |copy| copy.WidthInBytes = 1 << 60).is_err());
+        assert!(changed_rectangle(&context, |copy| copy.srcPitch = 1 << 60).is_err());
+        assert!(changed_box(&context, |copy| copy.Depth = usize::MAX).is_err());
+        assert!(changed_box(&context, |copy| copy.srcHeight = 1 << 60).is_err());
+    }
 }

@@ -87,15 +87,22 @@ fn a_number_that_is_no_status_is_refused_and_leaves_a_null_string() {
     }
 }
 
-#[test]
-fn a_text_needs_a_place_to_be_written() {
-    let driver = driver();
-    assert_eq!(
-        driver.cuGetErrorName(0, null_mut()),
-        Err(CUerror::INVALID_VALUE)
-    );
-    assert_eq!(
-        driver.cuGetErrorString(0, null_mut()),
-        Err(CUerror::INVALID_VALUE)
-    );
+mod on_pumice {
+    use super::*;
+    use tests::target::require_pumice;
+
+    /// NVIDIA's driver crashes.
+    #[test]
+    fn a_text_needs_a_place_to_be_written() {
+        require_pumice();
+        let driver = driver();
+        assert_eq!(
+            driver.cuGetErrorName(0, null_mut()),
+            Err(CUerror::INVALID_VALUE)
+        );
+        assert_eq!(
+            driver.cuGetErrorString(0, null_mut()),
+            Err(CUerror::INVALID_VALUE)
+        );
+    }
 }

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::ptr::null_mut;
 
 use abi::CUerror;
-use abi::cuda::{CUdeviceptr, CUpointer_attribute, CUstream};
+use abi::cuda::{CUdevice_attribute, CUdeviceptr, CUpointer_attribute, CUstream};
 use tests::context::Context;
 use tests::memory::{PAGE, Pages, assert_bytes, pattern};
 
@@ -131,18 +131,28 @@ fn flags_are_reported() {
 }
 
 #[test]
-fn the_device_sees_it_at_the_same_address() {
+fn the_device_sees_it_in_one_piece() {
     let context = Context::primary();
     let pinned = context.pinned(4096);
-    assert_eq!(
-        device_pointer(&context, pinned.as_void()),
-        Ok(CUdeviceptr(pinned.as_void().addr()))
-    );
-    let inside = pinned.as_void().wrapping_byte_add(100);
-    assert_eq!(
-        device_pointer(&context, inside),
-        Ok(CUdeviceptr(inside.addr()))
-    );
+    let first = device_pointer(&context, pinned.as_void()).unwrap();
+    for offset in [1, 100, 4095] {
+        let inside = pinned.as_void().wrapping_byte_add(offset);
+        assert_eq!(
+            device_pointer(&context, inside),
+            Ok(CUdeviceptr(first.0 + offset))
+        );
+    }
+}
+
+#[test]
+fn the_device_sees_it_at_the_host_s_address_where_it_says_so() {
+    let context = Context::primary();
+    let pinned = context.pinned(4096);
+    let host = CUdeviceptr(pinned.as_void().addr());
+    let device = device_pointer(&context, pinned.as_void()).unwrap();
+    let can = CUdevice_attribute::CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM;
+    let says_so = context.attribute(can) != 0;
+    assert!(device == host || !says_so, "{device:?} for {host:?}");
 }
 
 #[test]
