@@ -512,7 +512,12 @@ mod tests {
         let cases: &[(&str, Type, &[Operand], u64)] = &[
             ("idiv.s", B32, &[(B32, 0x8000_0000), (B32, m1)], 0x8000_0000),
             ("idiv.u", B32, &[(B32, 7), (B32, 0)], m1),
-            ("irem.s", B32, &[(B32, (-7i32) as u32 as u64), (B32, 3)], m1),
+            (
+                "irem.s",
+                B32,
+                &[(B32, u64::from((-7i32).cast_unsigned())), (B32, 3)],
+                m1,
+            ),
             ("irem.u", B32, &[(B32, 7), (B32, 0)], 7),
             ("shl", B32, &[(B32, 1), (B32, 32)], 0),
             ("shr.s", B32, &[(B32, 0x8000_0000), (B32, 99)], m1),
@@ -568,7 +573,7 @@ mod tests {
                 "dp4a.u.s",
                 B32,
                 &[(B32, 0xFF00_0000), (B32, 0xFF00_0000), (B32, 0)],
-                (-255i32) as u32 as u64,
+                u64::from((-255i32).cast_unsigned()),
             ),
             (
                 "funnell",
@@ -593,7 +598,12 @@ mod tests {
             ("ftoi.s.rz.sub", B32, f(-3e9), 0x8000_0000),
             ("ftoi.u.rz.sub", B32, f(-1.0), 0),
             ("ftoi.s.rn.sub", B32, f(2.5), 2),
-            ("ftoi.s.rm.sub", B32, f(-2.5), (-3i32) as u32 as u64),
+            (
+                "ftoi.s.rm.sub",
+                B32,
+                f(-2.5),
+                u64::from((-3i32).cast_unsigned()),
+            ),
             ("ftoi.s.rz.sub", B32, f(f32::NAN), 0),
             ("ftoi.s.rz.sub", Type::B8, f(200.0), 127),
         ];

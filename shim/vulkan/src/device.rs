@@ -11,7 +11,7 @@ use crate::debug::trace;
 use crate::error::{At, Error};
 use crate::memory::Pools;
 use crate::physical_device::{Kind, MemoryBudget, PhysicalDevice};
-use crate::queue::{Family, QueueState};
+use crate::queue::{Family, QueueState, Retired};
 use crate::recorder::CommandSlots;
 use crate::timestamp::TimestampSlots;
 
@@ -20,6 +20,7 @@ use crate::timestamp::TimestampSlots;
 pub struct Device {
     families: Vec<Family>,
     queues: Vec<Mutex<QueueState>>,
+    retired: Mutex<Vec<Retired>>,
     command_slots: CommandSlots,
     timestamps: TimestampSlots,
     pools: Pools,
@@ -81,6 +82,7 @@ impl Device {
             raw,
             families,
             queues,
+            retired: Mutex::default(),
             host_import,
         }))
     }
@@ -129,6 +131,10 @@ impl Device {
 
     pub(crate) fn families(&self) -> &[Family] {
         &self.families
+    }
+
+    pub(crate) fn retired(&self) -> &Mutex<Vec<Retired>> {
+        &self.retired
     }
 
     pub(crate) fn queue_states(&self) -> &[Mutex<QueueState>] {
@@ -197,6 +203,10 @@ impl Drop for Device {
         // else uses it now. A lost device cannot be waited for; its objects
         // may be destroyed all the same.
         let _ = unsafe { raw.device_wait_idle() };
+        for retired in crate::sync::lock(&self.retired).drain(..) {
+            // SAFETY: as above.
+            unsafe { raw.destroy_semaphore(retired.semaphore, None) }
+        }
         self.command_slots.destroy(raw);
         self.pools.destroy(raw);
         self.timestamps.destroy(raw);

@@ -32,6 +32,8 @@ pub(crate) struct QueueState {
     handle: vk::Queue,
     family: usize,
     pending: VecDeque<Submission>,
+    /// How many submissions were taken out of `pending`.
+    passed: u64,
 }
 
 /// Work that was handed over: done when `timeline` reaches `value`.
@@ -48,7 +50,13 @@ impl QueueState {
             handle,
             family,
             pending: VecDeque::new(),
+            passed: 0,
         }
+    }
+
+    /// How many submissions there were.
+    fn handed_over(&self) -> u64 {
+        self.passed + self.pending.len() as u64
     }
 
     /// Removes the submissions at the front whose value is reached.
@@ -58,6 +66,7 @@ impl QueueState {
             .iter()
             .take_while(|submission| submission.is_done())
             .count();
+        self.passed += done as u64;
         self.pending.drain(..done).collect()
     }
 }
@@ -124,7 +133,50 @@ impl Device {
                 .filter_map(|done| done.slot)
                 .for_each(|slot| self.command_slots().give_back(slot));
         }
+        self.destroy_retired();
     }
+
+    /// Destroys a semaphore as soon as no driver can touch it.
+    ///
+    /// Mesa's queues signal from threads of their own, and these touch the waits
+    /// of a submission once more behind its signal: a semaphore that was destroyed
+    /// at the signal crashed lavapipe 25.0.7. When a later submission is done, the
+    /// thread has left the earlier one.
+    pub(crate) fn retire(&self, semaphore: vk::Semaphore) {
+        let marks = self.queue_states().iter();
+        let marks = marks.map(|queue| lock(queue).handed_over()).collect();
+        lock(self.retired()).push(Retired { semaphore, marks });
+    }
+
+    fn destroy_retired(&self) {
+        let mut retired = lock(self.retired());
+        if retired.is_empty() {
+            return;
+        }
+        let passed: Vec<_> = self
+            .queue_states()
+            .iter()
+            .map(|queue| lock(queue).passed)
+            .collect();
+        retired.retain(|it| {
+            let left = it
+                .marks
+                .iter()
+                .zip(&passed)
+                .any(|(&mark, &passed)| passed <= mark && mark > 0);
+            if !left {
+                // SAFETY: the semaphore's owner is gone and no queue has it.
+                unsafe { self.raw().destroy_semaphore(it.semaphore, None) }
+            }
+            left
+        });
+    }
+}
+
+/// A semaphore without an owner, and how many submissions each queue had had.
+pub(crate) struct Retired {
+    pub semaphore: vk::Semaphore,
+    marks: Vec<u64>,
 }
 
 impl Device {

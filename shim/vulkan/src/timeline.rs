@@ -80,8 +80,6 @@ impl Timeline {
 
 impl Drop for Timeline {
     fn drop(&mut self) {
-        // SAFETY: a queue keeps the timelines of pending submissions alive, so
-        // nothing waits on this one or signals it.
-        unsafe { self.device.raw().destroy_semaphore(self.semaphore, None) }
+        self.device.retire(self.semaphore);
     }
 }

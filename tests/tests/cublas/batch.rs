@@ -139,8 +139,7 @@ impl Case {
         let c = Operand::new(context, &c, self.count, 9);
         assert_eq!(self.call(handle, [&a, &b, &c]), SUCCESS, "{self:?}");
         context.cuCtxSynchronize().unwrap();
-        let results = c.results();
-        for index in 0..self.count {
+        for (index, result) in c.results().iter().enumerate() {
             // The arrays are permuted alike, so the same ones meet.
             let a_index = if self.one_a { 0 } else { index };
             let product = Product {
@@ -154,7 +153,7 @@ impl Case {
                 beta: self.beta,
                 precision: self.types.precision(),
             };
-            product.assert_is(&results[index], &format!("{self:?}, matrix {index}"));
+            product.assert_is(result, &format!("{self:?}, matrix {index}"));
         }
     }
 

@@ -11,7 +11,7 @@ use tests::process::in_child;
 #[test]
 fn a_new_handle_has_the_defaults() {
     let (_context, handle) = (Context::primary(), Handle::new());
-    let (mut stream, mut pointer_mode, mut math_mode) = (1 as *mut c_void, 9, 9);
+    let (mut stream, mut pointer_mode, mut math_mode) = (std::ptr::dangling_mut::<c_void>(), 9, 9);
     assert_eq!(
         cublas().cublasGetStream_v2(handle.0, &raw mut stream),
         SUCCESS
