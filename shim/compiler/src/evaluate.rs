@@ -120,7 +120,7 @@ fn integer(op: &Op, result: Type, ty: Type, v: &[u64], operands: &[Operand]) -> 
             (a, b) => (a / b) as u64,
         },
         Op::Rem(sign) => match two(sign)? {
-            (a, 0) => a as u64,
+            (_, 0) => u64::MAX,
             (a, b) => (a % b) as u64,
         },
         Op::And => at(0)? & at(1)?,
@@ -149,8 +149,14 @@ fn integer(op: &Op, result: Type, ty: Type, v: &[u64], operands: &[Operand]) -> 
             };
             u64::from(63u32.wrapping_sub(bits.leading_zeros()))
         }
-        Op::ExtractBits(sign) => extract_bits(ty, at(0)?, at(1)? & 255, at(2)? & 255, sign),
-        Op::InsertBits => insert_bits(ty, at(0)?, at(1)?, at(2)? & 255, at(3)? & 255),
+        Op::ExtractBits(sign) => {
+            let [position, length] = [at(1)?, at(2)?].map(|bits| bit_count(ty, bits));
+            extract_bits(ty, at(0)?, position, length, sign)
+        }
+        Op::InsertBits => {
+            let [position, length] = [at(2)?, at(3)?].map(|bits| bit_count(ty, bits));
+            insert_bits(ty, at(0)?, at(1)?, position, length)
+        }
         Op::Permute(mode) => u64::from(permute(mode, at(0)?, at(1)?, at(2)?)),
         Op::Dot4(signs) => {
             let sum = (0..4)
@@ -189,6 +195,15 @@ fn byte(value: Option<u64>, index: u32, sign: Signedness) -> i64 {
 fn shift_right(ty: Type, value: u64, amount: u64, sign: Signedness) -> u64 {
     let amount = amount.min(u64::from(ty.bits())) as u32;
     (extend(ty, value, sign) >> amount) as u64
+}
+
+/// What NVIDIA reads of the position or length of a bit field: PTX leaves open
+/// what values above 255 do, and the 64-bit forms take them as they are.
+fn bit_count(ty: Type, bits: u64) -> u64 {
+    match ty {
+        Type::B64 => bits,
+        _ => bits & 255,
+    }
 }
 
 fn extract_bits(ty: Type, value: u64, position: u64, length: u64, sign: Signedness) -> u64 {
@@ -304,9 +319,10 @@ fn flush(ty: Type, mode: FloatMode, bits: u64) -> u64 {
     }
 }
 
-/// Conversions flush their f32 side alone.
-fn flush_single(ty: Type, mode: FloatMode, bits: u64) -> u64 {
-    if ty == Type::F32 {
+/// Conversions flush their f32 side alone, and not even that where the other one
+/// is f16: a subnormal rounded up gives the least f16 on NVIDIA.
+fn flush_single(ty: Type, other: Type, mode: FloatMode, bits: u64) -> u64 {
+    if ty == Type::F32 && other != Type::F16 {
         flush(ty, mode, bits)
     } else {
         bits
@@ -376,6 +392,9 @@ fn float(op: &Op, result: Type, ty: Type, v: &[u64]) -> Option<u64> {
         }
         Op::FloatToInteger(conversion) => {
             let value = to_f64(ty, flush(ty, conversion.mode, at(0)?));
+            if value.is_nan() {
+                return Some(integer_of_nan(ty, result));
+            }
             to_integer(
                 result,
                 conversion.signedness,
@@ -387,12 +406,9 @@ fn float(op: &Op, result: Type, ty: Type, v: &[u64]) -> Option<u64> {
             rounded::of_integer(result, conversion.mode.rounding, value)
         }
         Op::FloatConvert(mode) => {
-            let value = flush_single(ty, mode, at(0)?);
-            flush_single(
-                result,
-                mode,
-                rounded::convert(ty, result, mode.rounding, value),
-            )
+            let value = flush_single(ty, result, mode, at(0)?);
+            let converted = rounded::convert(ty, result, mode.rounding, value);
+            flush_single(result, ty, mode, converted)
         }
         Op::RoundToIntegral(rounding) => from_f64(ty, round(rounding, to_f64(ty, at(0)?))),
         _ => return None,
@@ -445,8 +461,18 @@ fn round(rounding: Rounding, value: f64) -> f64 {
     }
 }
 
-/// A whole number as an integer of this type: Rust's casts saturate and map NaN
-/// to 0, as PTX's conversions do.
+/// The integer that NaN becomes: 0, but the highest bit alone from f64 and to 64
+/// bits.
+#[must_use]
+pub const fn integer_of_nan(from: Type, to: Type) -> u64 {
+    match from.bits() == 64 || to.bits() == 64 {
+        true => 1 << (to.bits() - 1),
+        false => 0,
+    }
+}
+
+/// A whole number as an integer of this type: Rust's casts saturate, as PTX's
+/// conversions do.
 fn to_integer(ty: Type, signedness: Signedness, value: f64) -> u64 {
     let bits = ty.bits();
     match signedness {
@@ -518,7 +544,7 @@ mod tests {
                 &[(B32, u64::from((-7i32).cast_unsigned())), (B32, 3)],
                 m1,
             ),
-            ("irem.u", B32, &[(B32, 7), (B32, 0)], 7),
+            ("irem.u", B32, &[(B32, 7), (B32, 0)], m1),
             ("shl", B32, &[(B32, 1), (B32, 32)], 0),
             ("shr.s", B32, &[(B32, 0x8000_0000), (B32, 99)], m1),
             ("shr.u", B16, &[(B16, 0x8000), (B32, 15)], 1),
@@ -591,7 +617,7 @@ mod tests {
     }
 
     #[test]
-    fn conversions_saturate_and_map_nan_to_zero() {
+    fn conversions_saturate_and_map_nan_to_a_constant() {
         let f = |value: f32| (F32, u64::from(value.to_bits()));
         let cases = [
             ("ftoi.s.rz.sub", B32, f(3e9), 0x7FFF_FFFF),
@@ -605,6 +631,13 @@ mod tests {
                 u64::from((-3i32).cast_unsigned()),
             ),
             ("ftoi.s.rz.sub", B32, f(f32::NAN), 0),
+            ("ftoi.u.rz.sub", B64, f(f32::NAN), 1 << 63),
+            (
+                "ftoi.s.rz.sub",
+                B16,
+                (Type::F64, f64::NAN.to_bits()),
+                0x8000,
+            ),
             ("ftoi.s.rz.sub", Type::B8, f(200.0), 127),
         ];
         for (op, result, operand, expected) in cases {

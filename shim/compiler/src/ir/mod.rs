@@ -35,8 +35,8 @@
 //!
 //! # Arithmetic is PTX's
 //! Shifts clamp (an amount of the width or more gives 0 or the sign), division
-//! by zero gives all ones, conversions to integers saturate and map NaN to 0,
-//! minimum and maximum return the operand that is a number. The back end adds
+//! by zero gives all ones, conversions to integers saturate and map NaN to a
+//! constant, minimum and maximum return the operand that is a number. The back end adds
 //! what SPIR-V leaves undefined. Floating-point operations carry their rounding
 //! and flush mode ([`FloatMode`]).
 //!

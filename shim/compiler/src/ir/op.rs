@@ -332,7 +332,7 @@ ops! {
     MulWide(Signedness) = "imulwide";
     /// `(T, T) -> T`; all ones where the divisor is 0.
     Div(Signedness) = "idiv";
-    /// `(T, T) -> T`; the dividend where the divisor is 0.
+    /// `(T, T) -> T`; all ones where the divisor is 0.
     Rem(Signedness) = "irem";
     /// `(T, T) -> T`
     And = "and";
@@ -369,7 +369,7 @@ ops! {
     /// `(T) -> b32`: the place of the highest set bit, or of the highest bit
     /// that differs from the sign; all ones if there is none.
     FindHighBit(Signedness) = "bfind";
-    /// `(T, b32, b32) -> T`: value, position, length (both modulo 256).
+    /// `(T, b32, b32) -> T`: value, position, length (in `b32` both modulo 256).
     ExtractBits(Signedness) = "bfe";
     /// `(T, T, b32, b32) -> T`: field, base, position, length.
     InsertBits = "bfi";
@@ -430,7 +430,8 @@ ops! {
     Flush = "fflush";
     /// `(T, T) -> b1`
     FCompare(FloatComparison) = "fcmp";
-    /// `(float) -> bits`, saturating, NaN to 0.
+    /// `(float) -> bits`, saturating, NaN to
+    /// [`crate::evaluate::integer_of_nan`].
     FloatToInteger(IntegerConversion) = "ftoi";
     /// `(bits) -> float`
     IntegerToFloat(IntegerConversion) = "itof";

@@ -116,7 +116,11 @@ impl Writer<'_> {
         self.emit(Op::Compare(comparison), &[a, b], B1)
     }
 
-    fn low_byte(&mut self, value: Value) -> Value {
+    /// The position or length of a bit field, of which 32-bit forms read a byte.
+    fn bit_count(&mut self, ty: Type, value: Value) -> Value {
+        if ty == B64 {
+            return value;
+        }
         let mask = self.constant(B32, 255);
         self.emit(Op::And, &[value, mask], B32)
     }
@@ -136,8 +140,8 @@ impl Writer<'_> {
         length: Value,
         sign: Signedness,
     ) -> Value {
-        let position = self.low_byte(position);
-        let length = self.low_byte(length);
+        let position = self.bit_count(ty, position);
+        let length = self.bit_count(ty, length);
         let field = self.emit(Op::Shr(sign), &[value, position], ty);
         if sign == Unsigned {
             let ones = self.ones(ty, length);
@@ -160,8 +164,8 @@ impl Writer<'_> {
         position: Value,
         length: Value,
     ) -> Value {
-        let position = self.low_byte(position);
-        let length = self.low_byte(length);
+        let position = self.bit_count(ty, position);
+        let length = self.bit_count(ty, length);
         let ones = self.ones(ty, length);
         let mask = self.emit(Op::Shl, &[ones, position], ty);
         let field = self.emit(Op::Shl, &[field, position], ty);
@@ -379,12 +383,14 @@ impl Writer<'_> {
         self.emit(Op::Select, &[negative, negated, value], ty)
     }
 
-    /// By the quotient: of a zero divisor it is all ones, whose product is 0,
-    /// which leaves the dividend.
+    /// By the quotient: of a zero divisor it is all ones, and so is the remainder.
     fn remainder(&mut self, ty: Type, a: Value, b: Value, sign: Signedness) -> Value {
         let quotient = self.emit(Op::Div(sign), &[a, b], ty);
         let product = self.emit(Op::Mul, &[quotient, b], ty);
-        self.emit(Op::Sub, &[a, product], ty)
+        let difference = self.emit(Op::Sub, &[a, product], ty);
+        let zero = self.constant(ty, 0);
+        let divides = self.compare(Condition::Ne, Unsigned, b, zero);
+        self.emit(Op::Select, &[divides, difference, quotient], ty)
     }
 
     /// The nearest sum, and one step toward zero where its error says that it

@@ -1,7 +1,7 @@
 //! Comparison and selection.
 
 use super::arithmetic::{float_mode, signedness};
-use super::{Translated, Translator};
+use super::{Translated, Translator, has};
 use crate::front::ast;
 use crate::front::words::{self, Class, Modifier};
 use crate::ir::{
@@ -165,7 +165,12 @@ impl Translator<'_> {
         let (least, after) = (self.constant(ty, least), self.constant(ty, after));
         let above = self.emit(compare(Condition::Ge), &[magnitude, least], Type::B1);
         let below = self.emit(compare(Condition::Lt), &[magnitude, after], Type::B1);
-        let value = self.emit(Op::And, &[above, below], Type::B1);
+        let mut value = self.emit(Op::And, &[above, below], Type::B1);
+        if has(i, M::Normal) {
+            // Zeros count as normal.
+            let zero = self.is_zero(magnitude);
+            value = self.emit(Op::Or, &[value, zero], Type::B1);
+        }
         self.destination(&i.operands[0], value, false)
     }
 

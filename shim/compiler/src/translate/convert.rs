@@ -162,7 +162,8 @@ impl Translator<'_> {
             Rounding::Nearest => self.round_bits(bits, 16),
             _ => return Err(self.unsupported_instruction(i)),
         };
-        let rounded = self.keep_nan(value, rounded, 0x7FFF_0000);
+        let nan = self.constant(Type::B32, 0x7FFF_0000);
+        let rounded = self.keep_nan(value, rounded, nan);
         Ok(self.emit(Op::Extract(1), &[rounded], Type::B16))
     }
 
@@ -179,9 +180,10 @@ impl Translator<'_> {
             Rounding::Nearest => self.round_bits(bits, 13),
             _ => return Err(self.unsupported_instruction(i)),
         };
+        let nan = self.constant(Type::B32, 0x7FC0_0000);
+        let rounded = self.keep_nan(value, rounded, nan);
         let mask = self.constant(Type::B32, 0xFFFF_E000);
         let rounded = self.emit(Op::And, &[rounded, mask], Type::B32);
-        let rounded = self.keep_nan(value, rounded, 0x7FFF_E000);
         self.destination(&i.operands[0], rounded, false)
     }
 
@@ -198,13 +200,12 @@ impl Translator<'_> {
     }
 
     /// Rounding the bits of a NaN may carry into the sign: use a fixed NaN.
-    fn keep_nan(&mut self, value: Value, rounded: Value, nan: u64) -> Value {
+    fn keep_nan(&mut self, value: Value, rounded: Value, nan: Value) -> Value {
         let comparison = crate::ir::FloatComparison {
             condition: crate::ir::FloatCondition::Nan,
             mode: FloatMode::NEAREST,
         };
         let is_nan = self.emit(Op::FCompare(comparison), &[value, value], Type::B1);
-        let nan = self.constant(Type::B32, nan);
         self.emit(Op::Select, &[is_nan, nan, rounded], Type::B32)
     }
 }

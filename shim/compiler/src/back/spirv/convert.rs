@@ -4,6 +4,7 @@ use rspirv::dr::Operand;
 use rspirv::spirv::{self, GlslStd450Op, Word};
 
 use super::function::FunctionWriter;
+use crate::evaluate::integer_of_nan;
 use crate::ir::{IntegerConversion, Rounding, Signedness, Type};
 
 impl FunctionWriter<'_> {
@@ -59,7 +60,7 @@ impl FunctionWriter<'_> {
     }
 
     /// Rounds, converts, and puts right what SPIR-V leaves open: values beyond
-    /// the range saturate, NaN gives 0.
+    /// the range saturate, NaN gives a constant.
     pub(super) fn float_to_integer(
         &mut self,
         ty: Type,
@@ -67,6 +68,7 @@ impl FunctionWriter<'_> {
         id: Word,
         conversion: &IntegerConversion,
     ) -> Word {
+        let of_nan = integer_of_nan(from, ty);
         // f16 cannot hold the bounds; narrow results need no range of their own
         // while a wider one has them.
         let (id, from) = match from {
@@ -95,10 +97,10 @@ impl FunctionWriter<'_> {
         let is_nan = self.emit(spirv::Op::IsNan, Type::B1, &[id]);
         let most = self.module.constant(wide, most as u64 & wide.mask());
         let least = self.module.constant(wide, least as u64 & wide.mask());
-        let zero = self.module.constant(wide, 0);
+        let of_nan = self.module.constant(wide, of_nan);
         let value = self.emit(spirv::Op::Select, wide, &[is_above, most, converted]);
         let value = self.emit(spirv::Op::Select, wide, &[is_below, least, value]);
-        let value = self.emit(spirv::Op::Select, wide, &[is_nan, zero, value]);
+        let value = self.emit(spirv::Op::Select, wide, &[is_nan, of_nan, value]);
         match ty == wide {
             true => value,
             false => self.emit(spirv::Op::UConvert, ty, &[value]),
