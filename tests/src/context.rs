@@ -1,8 +1,9 @@
 //! A current context, and the check that a driver still works.
 
+use std::ffi::CString;
 use std::ops::Deref;
 
-use abi::cuda::{CUcontext, CUdevice, CUdevice_attribute, CUevent, CUmodule, CUstream};
+use abi::cuda::{CUcontext, CUdevice, CUdevice_attribute, CUevent, CUfunction, CUmodule, CUstream};
 
 use crate::driver::{Driver, driver};
 use crate::memory::{Allocation, Pinned, pattern};
@@ -147,6 +148,18 @@ impl Context {
         self.cuModuleLoadData(&raw mut module, image.as_ptr().cast())
             .unwrap();
         module
+    }
+
+    /// A kernel of a module.
+    ///
+    /// # Panics
+    /// If the driver refuses.
+    #[must_use]
+    pub fn function(&self, module: CUmodule, name: &str) -> CUfunction {
+        let (mut function, name) = (CUfunction::NULL, CString::new(name).unwrap());
+        self.cuModuleGetFunction(&raw mut function, module, name.as_ptr())
+            .unwrap();
+        function
     }
 
     /// An attribute of the context's device.

@@ -150,27 +150,6 @@ impl Pinned {
         pinned.write(&vec![0; len]);
         pinned
     }
-
-    /// The pointer as the driver's copies take it.
-    #[must_use]
-    pub fn as_void(&self) -> *mut c_void {
-        self.pointer.cast()
-    }
-
-    /// The bytes as they are now.
-    #[must_use]
-    pub fn read(&self) -> Vec<u8> {
-        host_read(self.pointer, self.len)
-    }
-
-    /// Writes at the beginning.
-    ///
-    /// # Panics
-    /// If `bytes` does not fit.
-    pub fn write(&self, bytes: &[u8]) {
-        assert!(bytes.len() <= self.len);
-        host_write(self.pointer, bytes);
-    }
 }
 
 impl Drop for Pinned {
@@ -222,27 +201,6 @@ impl Pages {
         }
     }
 
-    /// The pointer as the driver takes it.
-    #[must_use]
-    pub fn as_void(&self) -> *mut c_void {
-        self.pointer.cast()
-    }
-
-    /// The bytes as they are now.
-    #[must_use]
-    pub fn read(&self) -> Vec<u8> {
-        host_read(self.pointer, self.len)
-    }
-
-    /// Writes at the beginning.
-    ///
-    /// # Panics
-    /// If `bytes` does not fit.
-    pub fn write(&self, bytes: &[u8]) {
-        assert!(bytes.len() <= self.len);
-        host_write(self.pointer, bytes);
-    }
-
     /// Makes the pages from `first` on unreadable, so that whoever reads past
     /// the end of an image is killed for it.
     ///
@@ -268,15 +226,37 @@ impl Drop for Pages {
     }
 }
 
-/// Reads host memory that a device may have written: every byte anew.
-fn host_read(pointer: *const u8, len: usize) -> Vec<u8> {
-    // SAFETY: the callers own `len` bytes at `pointer`.
-    (0..len)
-        .map(|index| unsafe { pointer.add(index).read_volatile() })
-        .collect()
+/// What pinned memory and pages are alike in: bytes that a device may write.
+macro_rules! host_memory {
+    ($($kind:ident)*) => {$(
+        impl $kind {
+            /// The pointer as the driver takes it.
+            #[must_use]
+            pub fn as_void(&self) -> *mut c_void {
+                self.pointer.cast()
+            }
+
+            /// The bytes as they are now, every one read anew.
+            #[must_use]
+            pub fn read(&self) -> Vec<u8> {
+                // SAFETY: the value owns `len` bytes at `pointer`.
+                let byte = |index| unsafe { self.pointer.add(index).read_volatile() };
+                (0..self.len).map(byte).collect()
+            }
+
+            /// Writes at the beginning.
+            ///
+            /// # Panics
+            /// If `bytes` does not fit.
+            pub fn write(&self, bytes: &[u8]) {
+                assert!(bytes.len() <= self.len);
+                // SAFETY: the value owns at least `bytes.len()` bytes at `pointer`.
+                unsafe {
+                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.pointer, bytes.len());
+                }
+            }
+        }
+    )*};
 }
 
-fn host_write(pointer: *mut u8, bytes: &[u8]) {
-    // SAFETY: the callers own at least `bytes.len()` bytes at `pointer`.
-    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), pointer, bytes.len()) };
-}
+host_memory!(Pinned Pages);

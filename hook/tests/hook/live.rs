@@ -7,7 +7,7 @@ use std::process::Output;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::container::{Runtime, StandIn, asks, debian, hook_entry, host_mounts, listing, viewing};
 use crate::host::{Host, fill};
@@ -444,6 +444,20 @@ fn leave_cgroups(container: &StandIn) {
     .expect("cgroup v1's devices controller");
 }
 
+/// A container that asks for the host's GPU, with `mounts` besides /dev, in a
+/// cgroup of its own that allows no device. It ends before its cgroup does.
+fn gpu_container(host: &Host, mounts: Option<Value>, prepare: &str) -> (DevicesGroup, StandIn) {
+    debian(host);
+    let group = DevicesGroup::new();
+    let mut config = asks(host, "0", &[]);
+    if let Some(mounts) = mounts {
+        config["mounts"] = mounts;
+    }
+    let container = StandIn::start(host, &config, &[], prepare);
+    group.add(&container);
+    (group, container)
+}
+
 fn devices_list(group: &str) -> String {
     fs::read_to_string(format!("/sys/fs/cgroup/devices{group}/devices.list")).unwrap()
 }
@@ -484,15 +498,7 @@ impl Drop for DevicesGroup {
 #[test]
 fn a_gpu_gets_its_node_and_a_rule_for_that_node_alone() {
     let host = Host::new(GPU);
-    debian(&host);
-    let group = DevicesGroup::new();
-    let container = StandIn::start(
-        &host,
-        &asks(&host, "0", &[]),
-        &[],
-        "mount -t tmpfs tmpfs $ROOT/dev",
-    );
-    group.add(&container);
+    let (group, container) = gpu_container(&host, None, "mount -t tmpfs tmpfs $ROOT/dev");
     succeeded(&container.hook(&host));
     assert_eq!(devices_list(&group.0), "c 226:128 rw\n");
     assert!(
@@ -502,36 +508,23 @@ fn a_gpu_gets_its_node_and_a_rule_for_that_node_alone() {
         "{}",
         container.view(&["/dev/dri/renderD128"])
     );
-    drop(container);
 }
 
 #[test]
 fn a_node_that_is_another_device_is_refused() {
     let host = Host::new(GPU);
-    debian(&host);
-    let group = DevicesGroup::new();
-    let container = StandIn::start(
-        &host,
-        &asks(&host, "0", &[]),
-        &[],
-        "mount -t tmpfs tmpfs $ROOT/dev; mkdir $ROOT/dev/dri; mknod $ROOT/dev/dri/renderD128 c 1 3",
-    );
-    group.add(&container);
+    let taken =
+        "mount -t tmpfs tmpfs $ROOT/dev; mkdir $ROOT/dev/dri; mknod $ROOT/dev/dri/renderD128 c 1 3";
+    let (_group, container) = gpu_container(&host, None, taken);
     refused(&container.hook(&host), "another file is in its place");
-    drop(container);
 }
 
 #[test]
 fn a_volume_over_dev_gets_no_node() {
     let host = Host::new(GPU);
-    debian(&host);
-    let group = DevicesGroup::new();
-    let mut config = asks(&host, "0", &[]);
-    config["mounts"] = json!([{"destination": "/dev", "type": "bind", "source": "/somewhere"}]);
-    let container = StandIn::start(&host, &config, &[], "");
-    group.add(&container);
+    let volume = json!([{"destination": "/dev", "type": "bind", "source": "/somewhere"}]);
+    let (_group, container) = gpu_container(&host, Some(volume), "");
     refused(&container.hook(&host), "/dev is not the runtime's own");
-    drop(container);
 }
 
 #[test]

@@ -9,7 +9,6 @@ mod cublas_api;
 pub mod cuda;
 mod driver_api;
 pub mod error;
-pub mod identity;
 pub mod nvml;
 mod nvml_api;
 pub mod nvml_error;

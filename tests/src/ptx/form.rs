@@ -316,19 +316,24 @@ pub fn cases(table: &str) -> Vec<Case> {
         groups.entry(key).or_default().push(form);
     }
     let case = |((opcode, sm), forms): ((String, u32), Vec<Form>)| {
-        let name = match sm {
-            BASE_SM => format!("form-{opcode}"),
-            _ => format!("form-{opcode}-sm{sm}"),
-        };
-        let written = forms.iter().enumerate().map(|(at, form)| form.kernel(at));
-        let (kernels, texts): (Vec<_>, Vec<_>) = written.unzip();
-        Case {
-            name,
-            text: head(sm) + &texts.join("\n"),
-            kernels,
-        }
+        let kernels = forms.iter().enumerate().map(|(at, form)| form.kernel(at));
+        case(&opcode, sm, kernels)
     };
     groups.into_iter().map(case).collect()
+}
+
+/// The case of an opcode's kernels, each with its text.
+pub(super) fn case(opcode: &str, sm: u32, written: impl Iterator<Item = (Kernel, String)>) -> Case {
+    let name = match sm {
+        BASE_SM => format!("form-{opcode}"),
+        _ => format!("form-{opcode}-sm{sm}"),
+    };
+    let (kernels, texts): (Vec<_>, Vec<_>) = written.unzip();
+    Case {
+        name,
+        text: head(sm) + &texts.join("\n"),
+        kernels,
+    }
 }
 
 #[cfg(test)]

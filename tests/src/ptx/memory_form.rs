@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 use super::case::{Argument, Buffer, Case, Kernel};
 use super::check::Check;
-use super::form::{alternatives, entry, head, one_block};
+use super::form::{alternatives, case, entry, one_block};
 use super::input::{self, Domain};
 use super::scalar::Scalar;
 
@@ -56,17 +56,8 @@ pub fn cases(table: &str) -> Vec<Case> {
         }
     }
     let case = |((opcode, sm), forms): ((String, u32), Vec<MemoryForm>)| {
-        let name = match sm {
-            61 => format!("form-{opcode}"),
-            _ => format!("form-{opcode}-sm{sm}"),
-        };
-        let written = forms.iter().enumerate().map(|(at, form)| form.kernel(at));
-        let (kernels, texts): (Vec<_>, Vec<_>) = written.unzip();
-        Case {
-            name,
-            text: head(sm) + &texts.join("\n"),
-            kernels,
-        }
+        let kernels = forms.iter().enumerate().map(|(at, form)| form.kernel(at));
+        case(&opcode, sm, kernels)
     };
     groups.into_iter().map(case).collect()
 }

@@ -1,6 +1,5 @@
 //! Kernels as the driver describes them, before any is launched.
 
-use std::ffi::CString;
 use std::ptr::null_mut;
 
 use abi::CUerror;
@@ -11,14 +10,7 @@ use abi::cuda::{
 use tests::context::Context;
 use tests::image::{self, terminated};
 
-fn function(context: &Context, name: &str) -> CUfunction {
-    let module = context.module(&terminated(image::PTX));
-    let (mut function, name) = (CUfunction::NULL, CString::new(name).unwrap());
-    context
-        .cuModuleGetFunction(&raw mut function, module, name.as_ptr())
-        .unwrap();
-    function
-}
+use super::function;
 
 fn get(context: &Context, function: CUfunction, attribute: Attribute) -> i32 {
     let mut value = i32::MIN;

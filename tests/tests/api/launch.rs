@@ -1,6 +1,6 @@
 //! Launching kernels.
 
-use std::ffi::{CString, c_void};
+use std::ffi::c_void;
 use std::ptr::{null, null_mut};
 
 use abi::cuda::{
@@ -91,14 +91,6 @@ fn module(context: &Context) -> CUmodule {
     context.module(&terminated(LAUNCHED))
 }
 
-fn function(context: &Context, module: CUmodule, name: &str) -> CUfunction {
-    let (mut function, name) = (CUfunction::NULL, CString::new(name).unwrap());
-    context
-        .cuModuleGetFunction(&raw mut function, module, name.as_ptr())
-        .unwrap();
-    function
-}
-
 /// The address of a value that is passed to a kernel.
 fn argument<T>(value: &mut T) -> *mut c_void {
     std::ptr::from_mut(value).cast()
@@ -128,7 +120,7 @@ fn check_enumeration(context: &Context, enumerate: CUfunction, launch: Launch) {
 #[test]
 fn every_thread_of_the_grid_runs_once_with_its_indices() {
     let context = Context::primary();
-    let enumerate = function(&context, module(&context), "enumerate");
+    let enumerate = context.function(module(&context), "enumerate");
     for (grid, block) in [
         ((1, 1, 1), (1, 1, 1)),
         ((1, 1, 1), (31, 1, 1)),
@@ -150,7 +142,7 @@ fn every_thread_of_the_grid_runs_once_with_its_indices() {
 #[test]
 fn grids_reach_the_limits_that_the_device_reports() {
     let context = Context::primary();
-    let enumerate = function(&context, module(&context), "enumerate");
+    let enumerate = context.function(module(&context), "enumerate");
     for grid in [(70_000, 1, 1), (1, 65_535, 1), (1, 1, 65_535)] {
         check_enumeration(&context, enumerate, over(grid, (1, 1, 1)));
     }
@@ -159,7 +151,7 @@ fn grids_reach_the_limits_that_the_device_reports() {
 #[test]
 fn parameters_arrive_at_their_offsets() {
     let context = Context::primary();
-    let function = function(&context, module(&context), "parameters");
+    let function = context.function(module(&context), "parameters");
     let target = context.upload(&[0; 16]);
     let (mut address, mut byte, mut half) = (target.base, 0xA5_u8, 0x1234_u16);
     let (mut word, mut float) = (0x0123_4567_89AB_CDEF_u64, 1.5_f32);
@@ -194,7 +186,7 @@ fn packed(buffer: &mut [u8], size: &mut usize) -> [*mut c_void; 5] {
 #[test]
 fn parameters_may_come_in_one_buffer() {
     let context = Context::primary();
-    let enumerate = function(&context, module(&context), "enumerate");
+    let enumerate = context.function(module(&context), "enumerate");
     let target = context.allocate(64 * 4);
     let (mut buffer, mut size) = (target.base.0.to_le_bytes(), 8);
     let mut extra = packed(&mut buffer, &mut size);
@@ -217,7 +209,7 @@ fn parameters_may_come_in_one_buffer() {
 #[test]
 fn parameters_are_taken_at_the_call() {
     let context = Context::primary();
-    let enumerate = function(&context, module(&context), "enumerate");
+    let enumerate = context.function(module(&context), "enumerate");
     let (first, second) = (context.upload(&[0; 256]), context.upload(&[0; 256]));
     let mut address = first.base;
     let launch = Launch {
@@ -259,7 +251,7 @@ fn launches(context: &Context, module: CUmodule) -> u32 {
 fn kernels_share_the_variables_of_their_module() {
     let context = Context::primary();
     let (first, second) = (module(&context), module(&context));
-    let count = function(&context, first, "count");
+    let count = context.function(first, "count");
     for _ in 0..10 {
         over((3, 1, 1), (40, 1, 1))
             .run(&context, count, &mut [])
@@ -276,7 +268,7 @@ fn kernels_share_the_variables_of_their_module() {
 #[test]
 fn dynamic_shared_memory_is_as_large_as_asked_for() {
     let context = Context::primary();
-    let reverse = function(&context, module(&context), "reverse_dynamic");
+    let reverse = context.function(module(&context), "reverse_dynamic");
     for threads in [32_u32, 33, 100, 1024] {
         let bytes = pattern(threads as usize * 4, threads.into());
         let target = context.upload(&bytes);
@@ -296,7 +288,7 @@ fn dynamic_shared_memory_is_as_large_as_asked_for() {
 #[test]
 fn a_launch_keeps_its_place_in_its_stream() {
     let context = Context::primary();
-    let enumerate = function(&context, module(&context), "enumerate");
+    let enumerate = context.function(module(&context), "enumerate");
     for stream in [
         CUstream::NULL,
         CU_STREAM_PER_THREAD,
@@ -331,7 +323,7 @@ fn a_launch_keeps_its_place_in_its_stream() {
 #[test]
 fn the_extended_call_launches_alike() {
     let context = Context::primary();
-    let enumerate = function(&context, module(&context), "enumerate");
+    let enumerate = context.function(module(&context), "enumerate");
     let target = context.allocate(64 * 4);
     let mut address = target.base;
     let config = CUlaunchConfig {
@@ -391,7 +383,7 @@ fn a_kernel_of_a_library_is_launched_like_a_function() {
 #[test]
 fn a_shape_that_no_device_has_is_refused() {
     let context = Context::primary();
-    let enumerate = function(&context, module(&context), "enumerate");
+    let enumerate = context.function(module(&context), "enumerate");
     let mut address = CUdeviceptr::NULL;
     let one = (1, 1, 1);
     for (grid, block) in [
@@ -422,7 +414,7 @@ fn a_shape_that_no_device_has_is_refused() {
 #[test]
 fn more_shared_memory_than_allowed_is_refused() {
     let context = Context::primary();
-    let reverse = function(&context, module(&context), "reverse_dynamic");
+    let reverse = context.function(module(&context), "reverse_dynamic");
     let target: Allocation = context.allocate(4096);
     let mut address = target.base;
     let most = context.attribute(CUdevice_attribute::MAX_SHARED_MEMORY_PER_BLOCK_OPTIN) as u32;
@@ -452,7 +444,7 @@ fn a_launch_of_nothing_is_refused() {
     let context = Context::primary();
     let result = over((1, 1, 1), (1, 1, 1)).run(&context, CUfunction::NULL, &mut []);
     assert_eq!(result, Err(CUerror::INVALID_HANDLE));
-    let enumerate = function(&context, module(&context), "enumerate");
+    let enumerate = context.function(module(&context), "enumerate");
     let without = over((1, 1, 1), (1, 1, 1)).run(&context, enumerate, &mut []);
     assert_eq!(
         without,
@@ -466,7 +458,7 @@ fn a_launch_of_nothing_is_refused() {
 fn launches_from_many_threads_all_run() {
     let context = Context::primary();
     let module = module(&context);
-    let count = function(&context, module, "count");
+    let count = context.function(module, "count");
     let (driver, handle) = (context.driver(), context.handle);
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -489,7 +481,7 @@ fn launches_from_many_threads_all_run() {
 fn a_trap_ends_the_context_and_every_later_call_says_so() {
     let answer = in_child(&[], || {
         let context = Context::primary();
-        let trapped = function(&context, module(&context), "trapped");
+        let trapped = context.function(module(&context), "trapped");
         over((1, 1, 1), (1, 1, 1))
             .run(&context, trapped, &mut [])
             .unwrap();

@@ -32,6 +32,15 @@ mod threads;
 mod unified_addressing;
 mod visible_devices;
 
+use abi::cuda::CUfunction;
+use tests::context::Context;
+use tests::image::{self, terminated};
+
+/// A kernel of the image that most tests load.
+fn function(context: &Context, name: &str) -> CUfunction {
+    context.function(context.module(&terminated(image::PTX)), name)
+}
+
 /// Checks a property of `cases` values from `strategy`, the same ones in every run.
 fn property<S: proptest::strategy::Strategy>(cases: u32, strategy: &S, check: impl Fn(S::Value)) {
     use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};

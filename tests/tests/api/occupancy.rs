@@ -1,6 +1,5 @@
 //! Occupancy: how many blocks of a kernel a multiprocessor holds.
 
-use std::ffi::CString;
 use std::ptr::null_mut;
 
 use abi::CUerror;
@@ -8,14 +7,7 @@ use abi::cuda::{CUdevice_attribute, CUfunction, CUkernel, CUlibrary};
 use tests::context::Context;
 use tests::image::{self, terminated};
 
-fn function(context: &Context, name: &str) -> CUfunction {
-    let module = context.module(&terminated(image::PTX));
-    let (mut function, name) = (CUfunction::NULL, CString::new(name).unwrap());
-    context
-        .cuModuleGetFunction(&raw mut function, module, name.as_ptr())
-        .unwrap();
-    function
-}
+use super::function;
 
 fn blocks(
     context: &Context,

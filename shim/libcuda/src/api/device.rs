@@ -3,8 +3,8 @@
 use std::ffi::{CStr, c_char};
 
 use abi::cuda::*;
-use abi::identity::PciAddress;
 use abi::{CUerror, CUresult, Out};
+use identity::PciAddress;
 
 use crate::core::attributes::MAX_PITCH;
 use crate::core::device::Device;

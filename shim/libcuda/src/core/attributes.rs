@@ -6,8 +6,8 @@
 //! branch on are those we have. Texture and surface limits stay 0: there are none.
 
 use abi::cuda::CUdevice_attribute as Attribute;
-use abi::identity::{Identity, Kind};
 use abi::persona::Persona;
+use identity::{Identity, Kind};
 
 /// What the attributes of one device follow from.
 pub struct Traits {

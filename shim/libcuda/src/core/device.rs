@@ -4,10 +4,10 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use abi::cuda::CUdevice;
-use abi::identity::{self, Facts, Identity, Kind, PciAddress};
 use abi::persona::Persona;
 use abi::{CUerror, trace};
 use compiler::Target;
+use identity::Identity;
 
 use crate::core::attributes::Traits;
 use crate::core::context::{Context, Resources};
@@ -251,7 +251,7 @@ impl Devices {
         {
             trace::log(format_args!("{reason}"));
         }
-        let mut identities = identities(&suitable);
+        let mut identities = identity::of(&suitable);
         let order = std::env::var("CUDA_DEVICE_ORDER").ok();
         if visible_devices::by_pci_address(order.as_deref())? {
             identities.sort_by_key(|identity| identity.pci);
@@ -319,33 +319,6 @@ impl Device {
             flusher: Flusher::default(),
             addresses: AddressMap::default(),
         }
-    }
-}
-
-/// The identities of Vulkan devices, in CUDA's order.
-fn identities(devices: &[vulkan::PhysicalDevice]) -> Vec<Identity> {
-    let facts = devices.iter().map(facts).collect::<Vec<_>>();
-    identity::identify(&facts)
-}
-
-fn facts(device: &vulkan::PhysicalDevice) -> Facts<'_> {
-    Facts {
-        name: device.name(),
-        vendor_id: device.vendor_id(),
-        device_id: device.device_id(),
-        device_uuid: device.device_uuid(),
-        pci: device.pci().map(|pci| PciAddress {
-            domain: pci.domain,
-            bus: pci.bus as u8,
-            device: pci.device as u8,
-            function: pci.function as u8,
-        }),
-        kind: match device.kind() {
-            vulkan::Kind::Discrete => Kind::Discrete,
-            vulkan::Kind::Integrated => Kind::Integrated,
-            vulkan::Kind::Virtual | vulkan::Kind::Other => Kind::Virtual,
-            vulkan::Kind::Cpu => Kind::Software,
-        },
     }
 }
 

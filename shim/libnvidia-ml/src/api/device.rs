@@ -5,10 +5,10 @@ use std::fs;
 use std::sync::Arc;
 
 use abi::cuda::CUuuid;
-use abi::identity::{Kind, PciAddress};
 use abi::nvml::*;
 use abi::persona::Persona;
 use abi::{InOut, NvmlError, Out, nvmlReturn_t};
+use identity::{Kind, PciAddress};
 
 use super::{OrUnsupported, sysfs};
 use crate::arguments::{Buffer, In, check_version};

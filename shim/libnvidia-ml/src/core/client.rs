@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
 
-use abi::identity::PciAddress;
+use identity::PciAddress;
 
 /// Which device's clients are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

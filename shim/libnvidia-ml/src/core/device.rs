@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use abi::identity::{Facts, Identity, Kind, PciAddress, identify};
 use abi::nvml::nvmlDevice_t;
 use abi::trace;
+use identity::{Identity, Kind};
 
 use super::kernel::Kernel;
 
@@ -111,8 +111,7 @@ impl Devices {
         for refusal in &refusals {
             trace::note(format_args!("{refusal}"));
         }
-        let facts: Vec<_> = suitable.iter().map(facts).collect();
-        let devices = (0..).zip(identify(&facts)).map(|(index, identity)| {
+        let devices = (0..).zip(identity::of(&suitable)).map(|(index, identity)| {
             let physical = suitable[identity.index].clone();
             Arc::new(Device::new(index, identity, physical))
         });
@@ -156,29 +155,4 @@ impl Devices {
     pub fn find_by(&self, matches: impl Fn(&Device) -> bool) -> Option<Arc<Device>> {
         self.devices.iter().find(|device| matches(device)).cloned()
     }
-}
-
-fn facts(physical: &vulkan::PhysicalDevice) -> Facts<'_> {
-    Facts {
-        name: physical.name(),
-        vendor_id: physical.vendor_id(),
-        device_id: physical.device_id(),
-        device_uuid: physical.device_uuid(),
-        pci: physical.pci().and_then(address),
-        kind: match physical.kind() {
-            vulkan::Kind::Discrete => Kind::Discrete,
-            vulkan::Kind::Integrated => Kind::Integrated,
-            vulkan::Kind::Virtual | vulkan::Kind::Other => Kind::Virtual,
-            vulkan::Kind::Cpu => Kind::Software,
-        },
-    }
-}
-
-fn address(pci: vulkan::PciAddress) -> Option<PciAddress> {
-    Some(PciAddress {
-        domain: pci.domain,
-        bus: pci.bus.try_into().ok()?,
-        device: pci.device.try_into().ok()?,
-        function: pci.function.try_into().ok()?,
-    })
 }

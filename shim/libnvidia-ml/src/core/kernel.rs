@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use abi::identity::PciAddress;
+use identity::PciAddress;
 
 use super::client::{self, Node, Process};
 use super::hwmon::Hwmon;

@@ -33,6 +33,17 @@ impl Rows {
         }
     }
 
+    /// The same for rows that are written, of which two must not overlap.
+    pub(super) fn written_extent(&self, width: u64, rows: u64) -> Result<Slice, Error> {
+        if rows > 1 && self.pitch < width {
+            return Err(Error::invalid(format!(
+                "rows of {width} bytes at a pitch of {}",
+                self.pitch
+            )));
+        }
+        self.extent(width, rows)
+    }
+
     pub(super) fn row(&self, index: u64, width: u64) -> Result<Slice, Error> {
         self.slice.slice(index * self.pitch, width)
     }
@@ -74,13 +85,7 @@ impl Recorder {
         if width == 0 || rows == 0 {
             return Ok(());
         }
-        if rows > 1 && dst.pitch < width {
-            return Err(Error::invalid(format!(
-                "rows of {width} bytes at a pitch of {}",
-                dst.pitch
-            )));
-        }
-        let (to, from) = (dst.extent(width, rows)?, src.extent(width, rows)?);
+        let (to, from) = (dst.written_extent(width, rows)?, src.extent(width, rows)?);
         if dst.pitch == width && src.pitch == width {
             return self.copy(&to, &from);
         }

@@ -119,13 +119,7 @@ impl Recorder {
         if width == 0 || rows == 0 {
             return Ok(());
         }
-        if rows > 1 && dst.pitch < width {
-            return Err(Error::invalid(format!(
-                "rows of {width} bytes at a pitch of {}",
-                dst.pitch
-            )));
-        }
-        let extent = dst.extent(width, rows)?;
+        let extent = dst.written_extent(width, rows)?;
         if dst.pitch == width && width.is_multiple_of(pattern.size()) {
             return self.fill(&extent, pattern);
         }

@@ -3,13 +3,15 @@
 //!
 //! The driver API and NVML must agree on all of these, byte for byte: programs
 //! match the devices of one against those of the other, and the runtime hashes
-//! UUID and PCI address. So both derive them here, from plain data and from the
-//! whole list of suitable devices, before `CUDA_VISIBLE_DEVICES` hides any.
+//! UUID and PCI address. So both ask [`of`], with the whole list of suitable
+//! devices, before `CUDA_VISIBLE_DEVICES` hides any. A room of its own, because
+//! `abi` knows nothing of Vulkan and `vulkan` nothing of CUDA.
+#![forbid(unsafe_code)]
 
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::cuda::CUuuid;
+use abi::cuda::CUuuid;
 
 /// What sort of device this is, in the order in which CUDA lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +24,18 @@ pub enum Kind {
     Integrated,
     /// No GPU: Vulkan on the processor.
     Software,
+}
+
+impl Kind {
+    fn of(kind: vulkan::Kind) -> Self {
+        match kind {
+            vulkan::Kind::Discrete => Self::Discrete,
+            vulkan::Kind::Integrated => Self::Integrated,
+            // CUDA has no word for another kind; a GPU that is lent comes closest.
+            vulkan::Kind::Virtual | vulkan::Kind::Other => Self::Virtual,
+            vulkan::Kind::Cpu => Self::Software,
+        }
+    }
 }
 
 /// A PCI function.
@@ -49,6 +63,16 @@ impl fmt::Display for PciAddress {
 }
 
 impl PciAddress {
+    /// The address as Vulkan has it; none if a number is not one of PCI's.
+    fn of(address: vulkan::PciAddress) -> Option<Self> {
+        Some(Self {
+            domain: address.domain,
+            bus: address.bus.try_into().ok()?,
+            device: address.device.try_into().ok()?,
+            function: address.function.try_into().ok()?,
+        })
+    }
+
     /// Reads `domain:bus:device.function` or `bus:device.function`, where
     /// `.function` may be absent; hexadecimal in either case. The function is
     /// not part of a CUDA or NVML address and reads as 0.
@@ -87,25 +111,38 @@ fn hexadecimal(digits: &str, longest: usize) -> Option<u32> {
 
 /// What Vulkan and the kernel say of one device.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+struct Facts<'a> {
     /// `VkPhysicalDeviceProperties::deviceName`.
-    pub name: &'a str,
+    name: &'a str,
     /// `VkPhysicalDeviceProperties::vendorID`.
-    pub vendor_id: u32,
+    vendor_id: u32,
     /// `VkPhysicalDeviceProperties::deviceID`.
-    pub device_id: u32,
+    device_id: u32,
     /// `VkPhysicalDeviceIDProperties::deviceUUID`.
-    pub device_uuid: [u8; 16],
+    device_uuid: [u8; 16],
     /// From `VK_EXT_pci_bus_info` or the DRM node.
-    pub pci: Option<PciAddress>,
+    pci: Option<PciAddress>,
     /// From `VkPhysicalDeviceProperties::deviceType`.
-    pub kind: Kind,
+    kind: Kind,
+}
+
+impl<'a> From<&'a vulkan::PhysicalDevice> for Facts<'a> {
+    fn from(device: &'a vulkan::PhysicalDevice) -> Self {
+        Facts {
+            name: device.name(),
+            vendor_id: device.vendor_id(),
+            device_id: device.device_id(),
+            device_uuid: device.device_uuid(),
+            pci: device.pci().and_then(PciAddress::of),
+            kind: Kind::of(device.kind()),
+        }
+    }
 }
 
 /// One CUDA device, as every interface names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Which of the devices handed to [`identify`] this is.
+    /// Which of the devices handed to [`of`] this is.
     pub index: usize,
     /// The device's name.
     pub name: String,
@@ -128,7 +165,12 @@ const SYNTHETIC_DOMAIN: u32 = 0xffff;
 ///
 /// A GPU that two Vulkan drivers offer is one CUDA device: the first is taken.
 #[must_use]
-pub fn identify(found: &[Facts<'_>]) -> Vec<Identity> {
+pub fn of(devices: &[vulkan::PhysicalDevice]) -> Vec<Identity> {
+    let facts: Vec<Facts<'_>> = devices.iter().map(Facts::from).collect();
+    identify(&facts)
+}
+
+fn identify(found: &[Facts<'_>]) -> Vec<Identity> {
     let mut order: Vec<usize> = (0..found.len()).collect();
     order.sort_by_key(|&index| {
         let facts = &found[index];
