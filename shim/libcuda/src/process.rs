@@ -9,6 +9,7 @@ use std::sync::{Mutex, OnceLock};
 use abi::{CUerror, CUresult, trace};
 
 use crate::core::device::Devices;
+use crate::core::kernel_times;
 
 const FRESH: u8 = 0;
 const READY: u8 = 1;
@@ -105,5 +106,6 @@ extern "C" fn finish() {
         && let Some(devices) = DEVICES.get()
     {
         devices.drain();
+        kernel_times::print();
     }
 }

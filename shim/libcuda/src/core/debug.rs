@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use abi::trace;
 
 /// Every flag there is, in any room.
-const KNOWN: &[&str] = &["ptx", "ir", "spirv", "perf", "vk", "vk-loader"];
+const KNOWN: &[&str] = &["ptx", "ir", "spirv", "perf", "times", "vk", "vk-loader"];
 
 /// The flags that this room reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Flags {
     pub spirv: bool,
     /// How long compilation takes.
     pub perf: bool,
+    /// How long the device spends in each kernel.
+    pub times: bool,
 }
 
 /// The process's flags, read once; a flag that does not exist is reported.
@@ -50,6 +52,7 @@ fn parse(list: &str) -> (Flags, Vec<&str>) {
         ir: has("ir"),
         spirv: has("spirv"),
         perf: has("perf"),
+        times: has("times"),
     };
     (
         flags,

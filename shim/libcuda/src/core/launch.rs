@@ -10,6 +10,7 @@ use crate::core::compiled::{Compiled, Shape};
 use crate::core::context::Resources;
 use crate::core::function::Function;
 use crate::core::host_memory;
+use crate::core::kernel_times;
 use crate::core::stream::Stream;
 use crate::error::cuda_error;
 use crate::handles::HostPtr;
@@ -56,10 +57,14 @@ impl Launch {
             .limits()
             .workgroup_count_accepted[0];
         stream.record(|recorder| {
-            for (base, count) in slices(self.grid[0], most) {
-                push.set_base(base);
-                recorder.dispatch(&pipeline, push.bytes(), [count, self.grid[1], self.grid[2]])?;
-            }
+            kernel_times::around(&function.entry().name, recorder, |recorder| {
+                for (base, count) in slices(self.grid[0], most) {
+                    push.set_base(base);
+                    let groups = [count, self.grid[1], self.grid[2]];
+                    recorder.dispatch(&pipeline, push.bytes(), groups)?;
+                }
+                Ok(())
+            })?;
             if let Some(record) = record {
                 record.keep(recorder);
             }

@@ -19,6 +19,7 @@ pub mod image;
 pub mod integrity;
 pub mod jit_options;
 pub mod kernel_cache;
+pub mod kernel_times;
 pub mod later_runtime;
 pub mod launch;
 pub mod library;
