@@ -75,7 +75,7 @@ impl Compiled {
         let words = layout::RECORD_VARIABLES as usize + variables.len();
         let record = resources
             .vulkan
-            .allocate(8 * words as u64, vulkan::Placement::Host);
+            .allocate(8 * words as u64, vulkan::Placement::Upload);
         let record = record.map_err(|error| resources.note_failure(cuda_error(&error)))?;
         let mapped = record.host_ptr().ok_or(CUerror::OUT_OF_MEMORY)?;
         let mapped = HostPtr(mapped.as_ptr().cast());

@@ -48,6 +48,9 @@ pub struct Resources {
     pub device: &'static Device,
     pub vulkan: Arc<vulkan::Device>,
     pub staging: Staging,
+    /// What kernels read at their start lies near them: every thread of a launch
+    /// reads it, across the bus if it were the host's.
+    pub records: Staging,
     pub storage: Storage,
     /// The status that every later call returns after the device failed; 0 before.
     fault: AtomicU32,
@@ -231,7 +234,8 @@ impl Resources {
         let resources = Arc::new(Self {
             context: context.handle(),
             device: context.device,
-            staging: Staging::new(vulkan.clone()),
+            staging: Staging::new(vulkan.clone(), vulkan::Placement::Host),
+            records: Staging::new(vulkan.clone(), vulkan::Placement::Upload),
             storage: Storage::default(),
             vulkan,
             fault: AtomicU32::new(0),

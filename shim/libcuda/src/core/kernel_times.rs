@@ -84,7 +84,9 @@ pub fn print() {
     };
     let mut rows: Vec<_> = sums.into_iter().collect();
     rows.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.total));
-    trace::log(format_args!("device time: total ms, launches, us each, kernel"));
+    trace::log(format_args!(
+        "device time: total ms, launches, us each, kernel"
+    ));
     for (kernel, sum) in rows {
         print_row(&kernel, sum);
     }

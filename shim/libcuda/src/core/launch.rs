@@ -219,7 +219,7 @@ impl LaunchRecord {
             .map_err(failed)?;
         let start = layout::LAUNCH_PARAMETERS as usize;
         let slice = resources
-            .staging
+            .records
             .take((start + parameters.len()) as u64)
             .map_err(failed)?;
         let mapped = slice.host_ptr().ok_or(CUerror::OUT_OF_MEMORY)?;

@@ -1,5 +1,6 @@
-//! Host memory that commands copy from and to when the program's own memory is out
-//! of the device's reach.
+//! Mapped memory that lives as long as the commands that use it: what copies go
+//! through when the program's own memory is out of the device's reach, and the
+//! records of launches.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,9 +9,10 @@ const BLOCK: u64 = 8 << 20;
 /// Pieces begin at multiples of this many bytes, so that copies stay aligned.
 const ALIGNMENT: u64 = 256;
 
-/// The staging memory of a context.
+/// Mapped memory of a context in one placement.
 pub struct Staging {
     device: Arc<vulkan::Device>,
+    placement: vulkan::Placement,
     blocks: Mutex<Vec<Block>>,
 }
 
@@ -20,9 +22,10 @@ struct Block {
 }
 
 impl Staging {
-    pub fn new(device: Arc<vulkan::Device>) -> Self {
+    pub fn new(device: Arc<vulkan::Device>, placement: vulkan::Placement) -> Self {
         Self {
             device,
+            placement,
             blocks: Mutex::default(),
         }
     }
@@ -34,10 +37,7 @@ impl Staging {
     /// Out of memory.
     pub fn take(&self, len: u64) -> Result<vulkan::Slice, vulkan::Error> {
         if len > BLOCK {
-            return self
-                .device
-                .allocate(len, vulkan::Placement::Host)?
-                .slice(0, len);
+            return self.device.allocate(len, self.placement)?.slice(0, len);
         }
         let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         for block in blocks.iter_mut() {
@@ -49,7 +49,7 @@ impl Staging {
                 return block.cut(len);
             }
         }
-        let allocation = self.device.allocate(BLOCK, vulkan::Placement::Host)?;
+        let allocation = self.device.allocate(BLOCK, self.placement)?;
         let mut block = Block {
             allocation,
             used: 0,

@@ -20,6 +20,8 @@ pub fn scratch_stride(function: &Function) -> u32 {
 
 /// Lanes of a warp.
 const WARP: u32 = 32;
+/// The clamp operand of a `shfl` that no segment divides.
+const WHOLE_WARP: u64 = 31;
 
 impl FunctionWriter<'_> {
     pub(super) fn special(&mut self, i: &Instruction, special: Special) -> Result<(), Error> {
@@ -225,19 +227,39 @@ impl FunctionWriter<'_> {
     /// clamp; out of range a thread keeps its own value.
     pub(super) fn shuffle(&mut self, i: &Instruction, mode: ShuffleMode) {
         let [value, operand, control] = [0, 1, 2].map(|n| self.value(i.arguments[n]));
-        let ty = self.type_of(i.results[0]);
-        let (source, in_range) = self.source_lane(mode, operand, control);
         self.module
             .capability(spirv::Capability::GroupNonUniformShuffle);
-        let scope = self.subgroup();
-        let read = self.emit(
-            spirv::Op::GroupNonUniformShuffle,
-            ty,
-            &[scope, value, source],
-        );
+        let whole_warp = self.known(i.arguments[2]) == Some(WHOLE_WARP);
+        if whole_warp && matches!(mode, ShuffleMode::Butterfly | ShuffleMode::Index) {
+            return self.shuffle_in_range(i, mode, value, operand);
+        }
+        let ty = self.type_of(i.results[0]);
+        let (source, in_range) = self.source_lane(mode, operand, control);
+        let read = self.read_lane(spirv::Op::GroupNonUniformShuffle, ty, value, source);
         let id = self.emit(spirv::Op::Select, ty, &[in_range, read, value]);
         self.define(i.results[0], id);
         self.define(i.results[1], in_range);
+    }
+
+    /// A shuffle that no lane of the warp can leave: the modes that reductions and
+    /// broadcasts use, which drivers know by these forms.
+    fn shuffle_in_range(&mut self, i: &Instruction, mode: ShuffleMode, value: Word, operand: Word) {
+        let ty = self.type_of(i.results[0]);
+        let lanes = self.module.u32(31);
+        let operand = self.emit(spirv::Op::BitwiseAnd, Type::B32, &[operand, lanes]);
+        let op = match mode {
+            ShuffleMode::Butterfly => spirv::Op::GroupNonUniformShuffleXor,
+            _ => spirv::Op::GroupNonUniformShuffle,
+        };
+        let read = self.read_lane(op, ty, value, operand);
+        self.define(i.results[0], read);
+        let always = self.module.constant(Type::B1, 1);
+        self.define(i.results[1], always);
+    }
+
+    fn read_lane(&mut self, op: spirv::Op, ty: Type, value: Word, lane: Word) -> Word {
+        let scope = self.subgroup();
+        self.emit(op, ty, &[scope, value, lane])
     }
 
     fn source_lane(&mut self, mode: ShuffleMode, operand: Word, control: Word) -> (Word, Word) {
@@ -277,12 +299,7 @@ impl FunctionWriter<'_> {
         let ty = self.type_of(i.results[0]);
         self.module
             .capability(spirv::Capability::GroupNonUniformShuffle);
-        let scope = self.subgroup();
-        let id = self.emit(
-            spirv::Op::GroupNonUniformShuffle,
-            ty,
-            &[scope, value, source],
-        );
+        let id = self.read_lane(spirv::Op::GroupNonUniformShuffle, ty, value, source);
         self.define(i.results[0], id);
     }
 
