@@ -414,7 +414,8 @@ fn an_idle_context_synchronizes_at_once() {
 
 #[test]
 fn contexts_may_be_made_and_destroyed_many_times() {
-    for _ in 0..20 {
+    // NVIDIA's driver takes seconds for one.
+    for _ in 0..6 {
         let context = Context::create(0);
         let _left_to_the_context = context.event(0);
         let _left_to_the_context = context.stream(0);

@@ -1,9 +1,10 @@
 //! Images as compilers pack them: fat binaries and the structures around them.
 
 use std::ffi::CString;
+use std::ptr::null_mut;
 
 use abi::CUerror;
-use abi::cuda::{CUdevice_attribute, CUdeviceptr, CUmodule};
+use abi::cuda::{CUdevice_attribute, CUdeviceptr, CUlibrary, CUmodule};
 use proptest::prelude::*;
 use tests::context::Context;
 use tests::image::{self, Entry, FATBIN_HEADER, Packing, Wrapper, fatbin, ptx_of};
@@ -72,16 +73,32 @@ fn large_entries_are_unpacked_whole() {
     }
 }
 
+/// What a compiled program's start-up code hands over: the runtime passes it on to
+/// `cuLibraryLoadData`.
 #[test]
 fn the_structure_around_a_fat_binary_leads_to_it() {
     let context = Context::primary();
     for packing in PACKINGS {
         let image = fatbin(&[entry(50, packing)]);
-        assert_eq!(
-            chosen(&context, Wrapper::single(&image).as_bytes()),
-            Ok(50),
-            "{packing:?}"
-        );
+        let (mut library, wrapper) = (CUlibrary::NULL, Wrapper::single(&image));
+        context
+            .cuLibraryLoadData(
+                &raw mut library,
+                wrapper.as_bytes().as_ptr().cast(),
+                null_mut(),
+                null_mut(),
+                0,
+                null_mut(),
+                null_mut(),
+                0,
+            )
+            .unwrap();
+        let mut module = CUmodule::NULL;
+        context
+            .cuLibraryGetModule(&raw mut module, library)
+            .unwrap();
+        assert_eq!(word(&context, module, "architecture"), Ok(50), "{packing:?}");
+        context.cuLibraryUnload(library).unwrap();
     }
 }
 
@@ -89,15 +106,13 @@ fn the_structure_around_a_fat_binary_leads_to_it() {
 fn the_older_call_loads_a_fat_binary() {
     let context = Context::primary();
     let image = fatbin(&[entry(50, Packing::Plain)]);
-    for bytes in [image.as_slice(), Wrapper::single(&image).as_bytes()] {
-        let mut module = CUmodule::NULL;
-        assert_eq!(
-            context.cuModuleLoadFatBinary(&raw mut module, bytes.as_ptr().cast()),
-            Ok(())
-        );
-        assert_eq!(word(&context, module, "architecture"), Ok(50));
-        context.cuModuleUnload(module).unwrap();
-    }
+    let mut module = CUmodule::NULL;
+    assert_eq!(
+        context.cuModuleLoadFatBinary(&raw mut module, image.as_ptr().cast()),
+        Ok(())
+    );
+    assert_eq!(word(&context, module, "architecture"), Ok(50));
+    context.cuModuleUnload(module).unwrap();
 }
 
 #[test]
@@ -204,6 +219,23 @@ fn text_is_not_read_past_its_end() {
 mod on_pumice {
     use super::*;
     use tests::target::require_pumice;
+
+    /// NVIDIA's driver refuses it where a module is loaded, as INVALID_IMAGE.
+    #[test]
+    fn a_module_is_loaded_from_the_structure_as_well() {
+        require_pumice();
+        let context = Context::primary();
+        let image = fatbin(&[entry(50, Packing::Plain)]);
+        let wrapper = Wrapper::single(&image);
+        assert_eq!(chosen(&context, wrapper.as_bytes()), Ok(50));
+        let mut module = CUmodule::NULL;
+        let place = wrapper.as_bytes().as_ptr().cast();
+        context
+            .cuModuleLoadFatBinary(&raw mut module, place)
+            .unwrap();
+        assert_eq!(word(&context, module, "architecture"), Ok(50));
+        context.cuModuleUnload(module).unwrap();
+    }
 
     #[test]
     fn a_list_of_fat_binaries_is_searched_until_one_has_code() {

@@ -74,8 +74,8 @@ pub fn cuLibraryUnload(library: Arc<Library>) -> CUresult {
 }
 
 pub fn cuLibraryGetKernel(kernel: Out<CUkernel>, library: Arc<Library>, name: &CStr) -> CUresult {
-    // CUDA_ERROR_NOT_FOUND if the library has no such kernel.
-    let name = super::module::symbol(name)?;
+    // CUDA_ERROR_NOT_FOUND if the library has no such kernel, the empty name included.
+    let name = name.to_str().map_err(|_| CUerror::NOT_FOUND)?;
     kernel.write(library.kernel(name)?.handle());
     Ok(())
 }

@@ -104,11 +104,14 @@ impl Module {
     /// Address and size in bytes of a variable in global or constant memory.
     ///
     /// # Errors
-    /// `NOT_FOUND` if the module has no such variable; `OUT_OF_MEMORY`.
+    /// `NOT_FOUND` if the module has no such symbol, `INVALID_VALUE` if it is a
+    /// function's; `OUT_OF_MEMORY`.
     pub fn global(&self, name: &str) -> Result<(CUdeviceptr, u64), CUerror> {
         let index = &self.image.source()?.index;
-        let Some(Symbol::Module(place)) = index.symbol(name) else {
-            return Err(CUerror::NOT_FOUND);
+        let place = match index.symbol(name) {
+            Some(Symbol::Module(place)) => place,
+            Some(_) => return Err(CUerror::INVALID_VALUE),
+            None => return Err(CUerror::NOT_FOUND),
         };
         let mut globals = self.globals.lock().unwrap_or_else(PoisonError::into_inner);
         if globals.is_none() {

@@ -29,10 +29,11 @@ pub fn active_blocks(
         return Ok(0);
     }
     let warps = block_size.div_ceil(WARP);
-    let shared = function.shared_bytes() + dynamic_shared;
-    if shared > u64::from(traits.shared_memory_optin().unsigned_abs()) {
+    // No launch may ask for more, unless the program raises the function's limit.
+    if dynamic_shared > function.max_dynamic_shared()? {
         return Ok(0);
     }
+    let shared = function.shared_bytes() + dynamic_shared;
     let registers = (function.registers() * WARP).next_multiple_of(REGISTER_UNIT);
     let by_threads = multiprocessor.threads / (warps * WARP);
     let by_registers = multiprocessor.registers / registers / warps;
