@@ -11,28 +11,8 @@ use crate::core::cache;
 /// # Errors
 /// The device's failure in the probe of its arithmetic.
 pub fn of(device: &Arc<vulkan::Device>) -> Result<Target, vulkan::Error> {
-    let physical = device.physical();
-    let (features, subgroup) = (physical.features(), physical.subgroup());
-    let wide = (subgroup.min_size..=subgroup.max_size).contains(&WARP);
-    Ok(Target {
-        subgroup_size: if wide { WARP } else { subgroup.default_size },
-        push_constant_bytes: physical.limits().push_constants,
-        float16: features.float16,
-        float64: features.float64,
-        explicit_shared_layout: features.workgroup_explicit_layout_8bit
-            && features.workgroup_explicit_layout_16bit,
-        int64_atomics: features.int64_atomics.buffer && features.int64_atomics.shared,
-        float32_atomic_add: features.float32_atomic_add.buffer,
-        shared_float32_atomic_add: features.float32_atomic_add.shared,
-        preserve_special_values: features.float_controls.signed_zero_inf_nan_preserve.f32,
-        fused_multiply_add: fuses(device)?,
-        maximal_reconvergence: features.maximal_reconvergence,
-        subgroup_clock: features.shader_clock_subgroup,
-    })
+    Ok(target::of(device.physical(), fuses(device)?))
 }
-
-/// Lanes of a warp.
-const WARP: u32 = 32;
 
 /// Whether the device's fma rounds once: Mesa's answer changed with its version,
 /// so it is measured, and remembered where the cache can be written.

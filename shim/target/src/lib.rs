@@ -1,0 +1,33 @@
+//! A Vulkan device as the compiler sees it. A room of its own, because `compiler`
+//! knows nothing of Vulkan and `vulkan` nothing of kernels, and because the driver is
+//! not the only one who asks: tests compile for GPUs that are not there.
+#![forbid(unsafe_code)]
+
+use compiler::Target;
+
+/// Lanes of a warp.
+const WARP: u32 = 32;
+
+/// What kernels are compiled for on this device. Whether its `fma` rounds once cannot
+/// be read anywhere (Mesa's answer changed with its version): `fuses` says what
+/// `vulkan::probe_arithmetic` found.
+#[must_use]
+pub fn of(physical: &vulkan::PhysicalDevice, fuses: bool) -> Target {
+    let (features, subgroup) = (physical.features(), physical.subgroup());
+    let wide = (subgroup.min_size..=subgroup.max_size).contains(&WARP);
+    Target {
+        subgroup_size: if wide { WARP } else { subgroup.default_size },
+        push_constant_bytes: physical.limits().push_constants,
+        float16: features.float16,
+        float64: features.float64,
+        explicit_shared_layout: features.workgroup_explicit_layout_8bit
+            && features.workgroup_explicit_layout_16bit,
+        int64_atomics: features.int64_atomics.buffer && features.int64_atomics.shared,
+        float32_atomic_add: features.float32_atomic_add.buffer,
+        shared_float32_atomic_add: features.float32_atomic_add.shared,
+        preserve_special_values: features.float_controls.signed_zero_inf_nan_preserve.f32,
+        fused_multiply_add: fuses,
+        maximal_reconvergence: features.maximal_reconvergence,
+        subgroup_clock: features.shader_clock_subgroup,
+    }
+}
