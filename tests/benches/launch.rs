@@ -66,8 +66,14 @@ fn rows(context: &Context) -> Vec<Row<'_>> {
     let row = |name, launch| Row { name, launch };
     vec![
         row("100 bytes, stream", plain(context, empty, stream)),
-        row("100 bytes, blocking stream", plain(context, empty, blocking)),
-        row("100 bytes, default stream", plain(context, empty, CUstream::NULL)),
+        row(
+            "100 bytes, blocking stream",
+            plain(context, empty, blocking),
+        ),
+        row(
+            "100 bytes, default stream",
+            plain(context, empty, CUstream::NULL),
+        ),
         row("no parameters, stream", plain(context, bare, stream)),
         row("2048 bytes, stream", plain(context, large, stream)),
         row("100 bytes, two kernels in turn", {
@@ -78,7 +84,10 @@ fn rows(context: &Context) -> Vec<Row<'_>> {
             let mut calls = [64, 128].map(|block| sized(context, empty, stream, block));
             Box::new(move |turn| calls[turn % 2](turn))
         }),
-        row("100 bytes, cuLaunchKernelEx", extended(context, empty, stream)),
+        row(
+            "100 bytes, cuLaunchKernelEx",
+            extended(context, empty, stream),
+        ),
     ]
 }
 

@@ -5,6 +5,7 @@
 //! By default the kernels are those of the PTX cases. `KERNELS` may name PTX files
 //! instead, separated by colons, and `KERNELS_EVERY` takes each n-th kernel of them.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -124,7 +125,9 @@ fn report(device: &str, made: &[Made]) -> ExitCode {
     let mut taken: Vec<_> = made.iter().map(|it| it.taken).collect();
     taken.sort();
     let failed: Vec<_> = made.iter().filter(|it| it.error.is_some()).collect();
-    println!(
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(
+        out,
         "{device}: {} of {} kernels, median {:?}, longest {:?}",
         made.len() - failed.len(),
         made.len(),
@@ -132,7 +135,12 @@ fn report(device: &str, made: &[Made]) -> ExitCode {
         taken.last().copied().unwrap_or_default(),
     );
     for it in &failed {
-        println!("{}: {}", it.name, it.error.as_deref().unwrap_or_default());
+        let _ = writeln!(
+            out,
+            "{}: {}",
+            it.name,
+            it.error.as_deref().unwrap_or_default()
+        );
     }
     if failed.is_empty() && !made.is_empty() {
         ExitCode::SUCCESS

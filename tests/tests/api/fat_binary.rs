@@ -97,7 +97,11 @@ fn the_structure_around_a_fat_binary_leads_to_it() {
         context
             .cuLibraryGetModule(&raw mut module, library)
             .unwrap();
-        assert_eq!(word(&context, module, "architecture"), Ok(50), "{packing:?}");
+        assert_eq!(
+            word(&context, module, "architecture"),
+            Ok(50),
+            "{packing:?}"
+        );
         context.cuLibraryUnload(library).unwrap();
     }
 }
