@@ -34,6 +34,7 @@ const UNSAFE: &[(&str, &str)] = &[
         "shim/libcuda/src/core/export_table.rs",
         "the C entry points of the private tables",
     ),
+    ("shim/libcuda/src/core/stdio.rs", "C's formats and streams"),
     (
         "shim/libcuda/src/core/host_memory.rs",
         "the one reader and writer of the caller's memory",

@@ -6,6 +6,7 @@ use crate::back::spirv::{self, layout};
 use crate::front;
 use crate::ir::{Function, Op};
 use crate::pass;
+use crate::print::Message;
 use crate::source::ModuleSource;
 use crate::target::Target;
 use crate::translate::translate;
@@ -44,8 +45,11 @@ pub struct CompiledKernel {
     pub lanes_per_invocation: u32,
     /// The module's variables whose addresses the module record lists.
     pub variables: Vec<String>,
-    /// Whether the kernel may trap, which sets the fault word.
-    pub may_trap: bool,
+    /// Whether the kernel writes to the print buffer.
+    pub prints: bool,
+    /// What the kernel says before it traps, by the numbers that it counts from
+    /// [`layout::RECORD_MESSAGES`].
+    pub messages: Vec<Message>,
 }
 
 fn entry_point() -> &'static str {
@@ -95,7 +99,7 @@ pub fn compile(
     kernel: &str,
     target: &Target,
 ) -> Result<CompiledKernel, Error> {
-    let mut function = lower(source, kernel)?;
+    let (mut function, messages) = lower_with_messages(source, kernel)?;
     let observes_warp = spirv::observes_warp(&function);
     let lanes = match (observes_warp, target.subgroup_size) {
         (true, size @ (4 | 8 | 16)) => {
@@ -144,7 +148,8 @@ pub fn compile(
         },
         subgroup_size: observes_warp.then_some(target.subgroup_size),
         lanes_per_invocation: lanes,
-        may_trap: any(Op::Trap),
+        prints: any(Op::PrintBuffer),
+        messages,
         variables: function.globals,
         spirv: output.words,
     })
@@ -155,13 +160,22 @@ pub fn compile(
 /// # Errors
 /// All of [`Error`] but [`Error::Target`].
 pub fn lower(source: &ModuleSource, kernel: &str) -> Result<Function, Error> {
+    lower_with_messages(source, kernel).map(|(function, _)| function)
+}
+
+fn lower_with_messages(
+    source: &ModuleSource,
+    kernel: &str,
+) -> Result<(Function, Vec<Message>), Error> {
     let mut function = translate(source, kernel).map_err(|error| Error::Ptx {
         kernel: kernel.to_owned(),
         error,
     })?;
     verify(&function)?;
     pass::simplify(&mut function);
-    pass::lower_print(&mut function);
+    let texts = |name: &str| source.initial_bytes(name);
+    let messages = pass::lower_print(&mut function, &texts)
+        .map_err(|error| unlowered(source, kernel, &error))?;
     pass::remove_unreachable_blocks(&mut function);
     pass::eliminate_dead_code(&mut function);
     pass::place_local(&mut function);
@@ -181,7 +195,15 @@ pub fn lower(source: &ModuleSource, kernel: &str) -> Result<Function, Error> {
         error,
     })?;
     verify(&function)?;
-    Ok(function)
+    Ok((function, messages))
+}
+
+fn unlowered(source: &ModuleSource, kernel: &str, error: &pass::PrintError) -> Error {
+    let reason = front::Reason::Unsupported(error.to_string());
+    Error::Ptx {
+        kernel: kernel.to_owned(),
+        error: front::Error::at(&source.text, error.offset as usize, reason),
+    }
 }
 
 fn replicate_error(source: &ModuleSource, kernel: &str, error: pass::ReplicateError) -> Error {

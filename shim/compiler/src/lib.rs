@@ -18,6 +18,7 @@ pub mod interpreter;
 pub mod ir;
 pub mod loops;
 pub mod pass;
+pub mod print;
 mod source;
 pub mod ssa;
 pub mod target;

@@ -1,5 +1,6 @@
 //! A loaded module: its text and its table of contents.
 
+use crate::front::ast::Symbol;
 use crate::front::{self, ModuleIndex};
 
 /// PTX text whose headers have been read.
@@ -19,5 +20,20 @@ impl ModuleSource {
     pub fn new(text: String) -> Result<Self, front::Error> {
         let index = front::index(&text)?;
         Ok(Self { text, index })
+    }
+
+    /// The bytes that a variable in global or constant memory starts with;
+    /// `None` if there is no such variable, or an address is among them.
+    #[must_use]
+    pub fn initial_bytes(&self, name: &str) -> Option<Vec<u8>> {
+        let Some(Symbol::Module(place)) = self.index.symbol(name) else {
+            return None;
+        };
+        let variable = &self.index.variables[place];
+        let resolve = |name: &str| self.index.symbol(name);
+        let initializer = front::initializer(&self.text, variable, resolve).ok()?;
+        let mut bytes = initializer.bytes;
+        bytes.resize(usize::try_from(variable.size()).ok()?, 0);
+        initializer.relocations.is_empty().then_some(bytes)
     }
 }

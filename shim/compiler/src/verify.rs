@@ -174,7 +174,7 @@ fn signature(function: &Function, i: &Instruction) -> Rule {
         Op::Const(_) | Op::Special(_) | Op::Parameter(_) => {
             rule(a.is_empty() && r.len() == 1, "makes one value of nothing")
         }
-        Op::Global(_) | Op::Scratch | Op::SafeAddress | Op::Clock => {
+        Op::Global(_) | Op::Scratch | Op::SafeAddress | Op::PrintBuffer | Op::Clock => {
             rule(a.is_empty() && r == [B64], "makes an address of nothing")
         }
         Op::Bitcast => unary(
@@ -362,7 +362,11 @@ fn signature(function: &Function, i: &Instruction) -> Rule {
             )
         }
         Op::Print => rule(a == [B64, B64] && r == [B32], "takes two addresses"),
-        Op::Fence(_) | Op::Trap => rule(a.is_empty() && r.is_empty(), "takes nothing"),
+        Op::Assert => rule(
+            a == [B64, B64, B32, B64] && r.is_empty(),
+            "takes three addresses and a line",
+        ),
+        Op::Fence(_) | Op::Trap(_) => rule(a.is_empty() && r.is_empty(), "takes nothing"),
     }
 }
 

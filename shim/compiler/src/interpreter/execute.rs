@@ -6,6 +6,7 @@ use super::block::LaneFault;
 use super::memory::range;
 use super::warp::{LANES, Mask, Warp, lanes};
 use super::{Fault, Launch, MAX_SHARED_BYTES, Memory, OutOfBounds, Outcome};
+use crate::back::spirv::layout::print;
 use crate::evaluate::{self, evaluate};
 use crate::front::words::SpecialRegister;
 use crate::ir::{
@@ -22,6 +23,9 @@ const LOCAL_GUARD: u64 = 4096;
 const UNWRITTEN: u8 = 0x5A;
 /// The longest format that is read.
 const MAX_FORMAT: u64 = 1 << 16;
+
+/// Words of the print buffer's ring.
+const PRINT_WORDS: u32 = 1024;
 
 /// What an instruction may touch.
 pub(super) struct Machine<'m> {
@@ -91,7 +95,8 @@ impl Machine<'_> {
             Op::ActiveMask => one(u64::from(group)),
             Op::Clock => one(self.outcome.steps),
             Op::Print => one(self.print(argument(self.warp, 0), lane)?),
-            Op::Trap => Err(Fault::Trap),
+            Op::PrintBuffer => one(self.print_buffer()),
+            Op::Assert | Op::Trap(_) => Err(Fault::Trap),
             _ => self.pure(i, lane),
         }
     }
@@ -280,6 +285,18 @@ impl Machine<'_> {
         let new = evaluate::atomic(atomic.op, ty, old, &operands).ok_or(Fault::Unsupported)?;
         memory.copy_from_slice(&new.to_le_bytes()[..bytes as usize]);
         Ok(old)
+    }
+
+    /// The buffer for prints, made when it is first asked for.
+    fn print_buffer(&mut self) -> u64 {
+        let (memory, outcome) = (&mut *self.memory, &mut *self.outcome);
+        *outcome.print_buffer.get_or_insert_with(|| {
+            let words = PRINT_WORDS + print::MAX_RECORD_WORDS;
+            let mut bytes = vec![0; (print::RING + 4 * words) as usize];
+            let mask = print::MASK as usize;
+            bytes[mask..mask + 4].copy_from_slice(&(PRINT_WORDS - 1).to_le_bytes());
+            memory.allocate(bytes)
+        })
     }
 
     /// Notes a format; the result is the number of its conversions.

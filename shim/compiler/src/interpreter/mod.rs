@@ -77,6 +77,8 @@ pub struct Outcome {
     pub steps: u64,
     /// The format of each `vprintf`, in order.
     pub printed: Vec<Vec<u8>>,
+    /// Where lowered code writes down what it prints, once it has.
+    pub print_buffer: Option<u64>,
 }
 
 /// Runs a kernel to its end.

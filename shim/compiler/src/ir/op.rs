@@ -493,9 +493,19 @@ ops! {
     /// `(b32) -> ()`: a hint to wait some nanoseconds.
     Sleep = "sleep";
     /// `(b64, b64) -> b32`: addresses of format and arguments.
+    /// [`crate::pass::lower_print`] replaces it.
     Print = "print";
-    /// `() -> ()`: the launch fails. Control goes on, to the thread's end.
-    Trap = "trap";
+    /// `(b64, b64, b32, b64) -> ()`: an assertion failed: addresses of its text
+    /// and the file's name, the line, the address of the function's name.
+    /// [`crate::pass::lower_print`] replaces it.
+    Assert = "assert";
+    /// `() -> b64`: the address of the context's print buffer. Only
+    /// [`crate::pass::lower_print`] makes it.
+    PrintBuffer = "printbuffer";
+    /// `() -> ()`: the launch fails, for the reason with this number
+    /// ([`crate::back::spirv::layout::fault`]). Control goes on, to the thread's
+    /// end.
+    Trap(u32) = "trap";
 }
 
 macro_rules! attributes {
@@ -594,7 +604,7 @@ impl Op {
         match self {
             Self::Load(access) => !matches!(access.order, Order::Weak | Order::ReadOnly),
             Self::Store(_) | Self::Atomic(_) | Self::Fence(_) | Self::Clock | Self::Sleep => true,
-            Self::Print | Self::Trap => true,
+            Self::Print | Self::Assert | Self::Trap(_) => true,
             _ => self.is_convergent(),
         }
     }

@@ -19,7 +19,7 @@ pub use eliminate_dead_code::eliminate_dead_code;
 pub use infer_address_space::infer_address_space;
 pub use legalize::legalize;
 pub use lower_barrier_reduction::lower_barrier_reduction;
-pub use lower_print::lower_print;
+pub use lower_print::{PrintError, lower_print};
 pub use lower_switch::lower_switch;
 pub use place_local::place_local;
 pub use remove_redundant_parameters::remove_redundant_parameters;

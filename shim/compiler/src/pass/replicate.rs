@@ -104,10 +104,17 @@ type Written<T = ()> = Result<T, ReplicateError>;
 impl<'f> Writer<'f> {
     fn new(old: &'f Function, divergence: &'f Divergence, size: u32) -> Self {
         let count = WARP / size;
+        let mut instructions = old.blocks.iter().flat_map(|block| &block.instructions);
+        // Local memory in the scratch buffer is each thread's own already.
+        let in_buffer = instructions.any(|i| i.op == Op::Scratch);
+        let local_bytes = match in_buffer {
+            true => old.local_bytes,
+            false => local_stride(old) * count,
+        };
         let mut new = Function {
             values: Vec::new(),
             blocks: Vec::new(),
-            local_bytes: local_stride(old) * count,
+            local_bytes,
             ..old.clone()
         };
         let entry = new.block();
@@ -604,15 +611,19 @@ impl<'f> Writer<'f> {
                 self.map[i.results[0].index()] = smallvec::smallvec![lanes];
                 Ok(())
             }
-            Op::Trap => {
+            Op::Trap(_) => {
                 let here = self.masks();
                 let any = self.any(&here);
                 self.only_if(any, |writer| {
-                    writer.push(Op::Trap, &[], SmallVec::new());
+                    writer.push(i.op, &[], SmallVec::new());
                     Ok(())
                 })
             }
-            Op::Scratch | Op::Match(_) | Op::Reduce(_) | Op::Print => Err(self.unsupported(i.op)),
+            Op::Scratch => {
+                self.scratch(i);
+                Ok(())
+            }
+            Op::Match(_) | Op::Reduce(_) => Err(self.unsupported(i.op)),
             _ => {
                 self.plain(i);
                 Ok(())
@@ -657,6 +668,21 @@ impl<'f> Writer<'f> {
         let ty = self.new.ty(address);
         let offset = self.constant(ty, u64::from(local_stride(self.old) * lane));
         self.emit(Op::Add, &[address, offset], ty)
+    }
+
+    /// The scratch buffer gives each thread of a block its part in order, and a
+    /// lane is so many threads behind its invocation's first.
+    fn scratch(&mut self, i: &Instruction) {
+        let first = self.emit(Op::Scratch, &[], B64);
+        let stride = u64::from(crate::back::spirv::scratch_stride(self.old));
+        let lanes: Lanes = (0..self.count)
+            .map(|lane| {
+                let threads = u64::from(self.size * lane);
+                let offset = self.constant(B64, threads * stride);
+                self.emit(Op::Add, &[first, offset], B64)
+            })
+            .collect();
+        self.map[i.results[0].index()] = lanes;
     }
 
     fn load(&mut self, i: &Instruction, space: Space) -> Written {

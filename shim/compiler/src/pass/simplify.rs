@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn a_branch_on_a_constant_is_a_jump() {
         let text = simplified(
-            "b0:\n  v0: b1 = const.0\n  branch v0 b1 b2\nb1:\n  trap\n  return\nb2:\n  return\n",
+            "b0:\n  v0: b1 = const.0\n  branch v0 b1 b2\nb1:\n  trap.1\n  return\nb2:\n  return\n",
         );
         assert!(text.contains("jump b2"), "{text}");
     }

@@ -20,6 +20,7 @@ mod warp;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use crate::back::spirv::layout::fault;
 use crate::front::ast::{self, Body, Call, Callee, Guard, Operand, Symbol};
 use crate::front::isa::Opcode;
 use crate::front::words::{Modifier, StateSpace};
@@ -334,7 +335,7 @@ impl<'s> Translator<'s> {
                 Ok(())
             }
             O::Trap => {
-                self.effect(Op::Trap, &[]);
+                self.effect(Op::Trap(fault::TRAP), &[]);
                 self.terminate(Terminator::Return);
                 Ok(())
             }
@@ -443,7 +444,11 @@ impl<'s> Translator<'s> {
                 }
             }
             "__assertfail" => {
-                self.effect(Op::Trap, &[]);
+                let [text, file] = [0, 1].map(|index| self.argument(call, index, Type::B64));
+                let line = self.argument(call, 2, Type::B32)?;
+                let function = self.argument(call, 3, Type::B64)?;
+                self.effect(Op::Assert, &[text?, file?, line, function]);
+                self.terminate(Terminator::Return);
                 Ok(())
             }
             _ => Err(self.unsupported(&format!("a call of `{name}`, which has no body"))),

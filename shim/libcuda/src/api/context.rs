@@ -166,6 +166,11 @@ pub fn cuCtxSetLimit(limit: CUlimit, value: usize) -> CUresult {
     let context = context::current()?;
     // CUDA_ERROR_UNSUPPORTED_LIMIT if the device lacks the limit.
     limit_of(&mut Limits::default(), limit).ok_or(CUerror::UNSUPPORTED_LIMIT)?;
+    // CUDA_ERROR_INVALID_VALUE if a kernel that prints was loaded: the buffer has its size.
+    let has_buffer = || context.resources().is_ok_and(|it| it.has_print_buffer());
+    if limit == CUlimit::PRINTF_FIFO_SIZE && has_buffer() {
+        return Err(CUerror::INVALID_VALUE);
+    }
     context.change_limits(|limits| {
         if let Some(kept) = limit_of(limits, limit) {
             *kept = value;

@@ -81,6 +81,11 @@ impl Compiled {
         let mapped = HostPtr(mapped.as_ptr().cast());
         let mut contents = vec![0; words];
         contents[layout::RECORD_FAULT as usize] = resources.trap_address();
+        if kernel.prints {
+            contents[layout::RECORD_PRINT as usize] = resources.print_buffer()?;
+        }
+        let messages = resources.adopt_messages(&kernel.messages);
+        contents[layout::RECORD_MESSAGES as usize] = u64::from(messages);
         contents[layout::RECORD_VARIABLES as usize..].copy_from_slice(variables);
         let bytes = contents
             .iter()

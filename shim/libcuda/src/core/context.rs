@@ -9,16 +9,20 @@
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use abi::cuda::*;
 use abi::{CUerror, CUresult};
+use compiler::back::spirv::layout::fault;
+use compiler::print::Message;
 
 use crate::core::device::Device;
 use crate::core::host_memory;
 use crate::core::memory;
 use crate::core::module::Module;
+use crate::core::print::{self, PrintBuffer};
 use crate::core::staging::Staging;
+use crate::core::stdio;
 use crate::core::storage::Storage;
 use crate::core::stream::{self, Point, Stream};
 use crate::error::cuda_error;
@@ -56,6 +60,10 @@ pub struct Resources {
     fault: AtomicU32,
     /// A word that a kernel sets when it traps.
     trap: Arc<vulkan::Allocation>,
+    /// What kernels print, once there is one that does.
+    prints: OnceLock<PrintBuffer>,
+    /// What kernels say before they trap, by the fault word's number.
+    messages: Mutex<Vec<Message>>,
     legacy: Mutex<Option<Arc<Stream>>>,
     streams: Mutex<Vec<Weak<Stream>>>,
     /// Streams that were destroyed before their work was done.
@@ -240,6 +248,8 @@ impl Resources {
             vulkan,
             fault: AtomicU32::new(0),
             trap,
+            prints: OnceLock::new(),
+            messages: Mutex::default(),
             legacy: Mutex::default(),
             streams: Mutex::default(),
             departing: Mutex::default(),
@@ -328,7 +338,7 @@ impl Resources {
     /// Notes a Vulkan failure: one that loses the device is returned by every
     /// later call of the context, as CUDA does.
     pub fn note_failure(&self, error: CUerror) -> CUerror {
-        if error == CUerror::LAUNCH_FAILED {
+        if matches!(error, CUerror::LAUNCH_FAILED | CUerror::ASSERT) {
             self.fault.store(error.code(), Ordering::Release);
         }
         error
@@ -345,10 +355,65 @@ impl Resources {
     /// # Errors
     /// The status that ended it.
     pub fn check_fault(&self) -> CUresult {
-        if host_memory::word(mapped(&self.trap)?) != 0 {
-            self.note_failure(CUerror::LAUNCH_FAILED);
+        let trapped = host_memory::word(mapped(&self.trap)?);
+        if trapped != 0 && self.fault.load(Ordering::Acquire) == 0 {
+            self.note_trap(trapped);
         }
         CUerror::from_code(self.fault.load(Ordering::Acquire)).map_or(Ok(()), Err)
+    }
+
+    /// Ends the context for the reason that a kernel gave, and says what the kernel
+    /// said.
+    fn note_trap(&self, reason: u32) {
+        self.note_failure(match reason {
+            fault::ASSERT => CUerror::ASSERT,
+            _ => CUerror::LAUNCH_FAILED,
+        });
+        self.flush_prints();
+        let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = reason.checked_sub(fault::MESSAGES);
+        let message = number.and_then(|number| messages.get(number as usize));
+        if let Some(message) = message {
+            stdio::write(&print::message(message));
+        }
+    }
+
+    /// Makes a kernel's messages known; the number by which the first one is told.
+    pub fn adopt_messages(&self, messages: &[Message]) -> u32 {
+        let mut known = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = known.len() as u32 + fault::MESSAGES;
+        known.extend_from_slice(messages);
+        first
+    }
+
+    /// The device address of the print buffer, which is made now unless it has
+    /// been.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`.
+    pub fn print_buffer(&self) -> Result<u64, CUerror> {
+        if self.prints.get().is_none() {
+            let limits = CONTEXTS
+                .get(self.context.0)
+                .map_or_else(Limits::default, |context| context.limits());
+            let buffer = PrintBuffer::new(&self.vulkan, limits.printf_fifo_size)?;
+            // Another thread's may have come first; then this one goes.
+            let _ = self.prints.set(buffer);
+        }
+        let buffer = self.prints.get().ok_or(CUerror::OUT_OF_MEMORY)?;
+        Ok(buffer.device_address())
+    }
+
+    /// Whether a kernel that prints was launched, so that the buffer's size stays.
+    pub fn has_print_buffer(&self) -> bool {
+        self.prints.get().is_some()
+    }
+
+    /// Prints what kernels have written down.
+    pub fn flush_prints(&self) {
+        if let Some(prints) = self.prints.get() {
+            prints.flush(&|address| memory::text(self, CUdeviceptr(address as usize)));
+        }
     }
 
     /// Frees what is left when the context goes.

@@ -137,7 +137,8 @@ mod tests {
             subgroup_size: Some(8),
             lanes_per_invocation: 4,
             variables: vec!["table".into()],
-            may_trap: true,
+            prints: true,
+            messages: Vec::new(),
         }
     }
 

@@ -42,6 +42,7 @@ impl Launch {
     /// not compile or of a device that failed.
     pub fn run(&self, function: &Arc<Function>, stream: &Arc<Stream>) -> CUresult {
         let resources = stream.resources()?;
+        resources.flush_prints();
         let compiled = function.compiled()?;
         let shape = Shape::new(self.block, self.shared_bytes, &compiled);
         let pipeline = compiled.pipeline(&resources, shape)?;

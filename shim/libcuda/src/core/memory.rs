@@ -329,3 +329,49 @@ pub fn find_host(host: HostPtr) -> Option<Located> {
 pub fn find_unified(device: &'static Device, address: CUdeviceptr) -> Option<Located> {
     find(device, address).or_else(|| HOST.find(address.0 as u64))
 }
+
+/// How much of a text is read from the device at once, in bytes.
+const TEXT_PIECE: u64 = 256;
+/// The longest text that is read, in bytes.
+const MAX_TEXT: usize = 1 << 16;
+
+/// The text at a device address, without the NUL at its end; `None` if there is
+/// no memory, or no NUL in it. The work before must be done.
+pub fn text(resources: &Resources, address: CUdeviceptr) -> Option<Vec<u8>> {
+    let located = find(resources.device, address)?;
+    let mut text = Vec::new();
+    while text.len() < MAX_TEXT {
+        let offset = located.offset + text.len() as u64;
+        let len = TEXT_PIECE.min(located.block.size.checked_sub(offset)?);
+        let piece = bytes(resources, &located.block, offset, len)?;
+        let end = piece.iter().position(|&byte| byte == 0);
+        text.extend_from_slice(&piece[..end.unwrap_or(piece.len())]);
+        if end.is_some() {
+            return Some(text);
+        }
+        if len == 0 {
+            return None;
+        }
+    }
+    None
+}
+
+/// Bytes of a block, also after a kernel has failed.
+fn bytes(resources: &Resources, block: &Block, offset: u64, len: u64) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(len).ok()?];
+    if let Some((mapped, _)) = block.mapped() {
+        let place = super::host_memory::offset(mapped, offset);
+        super::host_memory::read(place, &mut bytes).ok()?;
+        return Some(bytes);
+    }
+    let staged = resources.staging.take(len).ok()?;
+    let from = block.slice(offset, len).ok()?;
+    let stream = resources.legacy().ok()?;
+    stream
+        .record(|recorder| recorder.copy(&staged, &from))
+        .ok()?;
+    stream.flush().ok()?.reach(resources).ok()?;
+    let place = HostPtr(staged.host_ptr()?.as_ptr().cast());
+    super::host_memory::read(place, &mut bytes).ok()?;
+    Some(bytes)
+}

@@ -176,7 +176,11 @@ impl Module {
     /// `CONTEXT_IS_DESTROYED` once the context is gone.
     pub fn unload(self: &Arc<Self>) -> Result<(), CUerror> {
         MODULES.remove(self.handle);
-        self.resources()?.disown_module(self);
+        let resources = self.resources()?;
+        // Its formats are needed for what its kernels still print; a failure is
+        // told by whoever waits for it.
+        let _ = resources.synchronize();
+        resources.disown_module(self);
         self.release(|function| {
             FUNCTIONS.remove(function.0);
         });

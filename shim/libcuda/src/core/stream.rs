@@ -95,9 +95,19 @@ impl Point {
     /// # Errors
     /// The status of a device that failed.
     pub fn wait(&self, resources: &Resources) -> CUresult {
+        self.reach(resources)?;
+        resources.flush_prints();
+        resources.check_fault()
+    }
+
+    /// Waits without looking at what kernels left: the device may have faulted.
+    ///
+    /// # Errors
+    /// The status of a device that is lost.
+    pub fn reach(&self, resources: &Resources) -> CUresult {
         let reached = self.line.timeline.wait(self.value, None);
         reached.map_err(|error| resources.note_failure(cuda_error(&error)))?;
-        resources.check_fault()
+        Ok(())
     }
 }
 

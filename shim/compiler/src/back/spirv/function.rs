@@ -387,8 +387,12 @@ impl<'f> FunctionWriter<'f> {
                 Ok(())
             }
             Op::Sleep => Ok(()),
-            Op::Trap => {
-                self.trap();
+            Op::PrintBuffer => {
+                self.print_buffer(i);
+                Ok(())
+            }
+            Op::Trap(reason) => {
+                self.trap(reason);
                 Ok(())
             }
             _ => self.pure(i),
@@ -397,7 +401,7 @@ impl<'f> FunctionWriter<'f> {
 
     /// An error about the instruction being written.
     pub(super) fn unsupported(&self, reason: &'static str) -> Error {
-        let (op, offset) = self.current.unwrap_or((Op::Trap, 0));
+        let (op, offset) = self.current.unwrap_or((Op::ActiveMask, 0));
         Error::Unsupported {
             op: op.to_string(),
             reason,

@@ -11,8 +11,8 @@
 //! | 16 | device address of the module record |
 //! | 24 | device address of the launch record |
 //!
-//! The module record is an array of 64-bit addresses: [`RECORD_FAULT`], then
-//! reserved ones, then from [`RECORD_VARIABLES`] the variables that the kernel
+//! The module record is an array of 64-bit addresses: [`RECORD_FAULT`],
+//! [`RECORD_PRINT`], [`RECORD_MESSAGES`], a reserved one, then from [`RECORD_VARIABLES`] the variables that the kernel
 //! names, in the order of `CompiledKernel::variables`. The launch record holds
 //! parameters that do not fit, from byte [`LAUNCH_PARAMETERS`], and before them
 //! the address of local memory in [`LAUNCH_SCRATCH`].
@@ -30,6 +30,12 @@ pub const LAUNCH_ADDRESS: u32 = 24;
 
 /// The word of the module record with the address of a `u32` that a trap sets.
 pub const RECORD_FAULT: u32 = 0;
+/// The word of the module record with the address of the [`print`] buffer, where
+/// `CompiledKernel::prints`.
+pub const RECORD_PRINT: u32 = 1;
+/// The word of the module record with the number of the kernel's first message:
+/// what a trap for [`fault::MESSAGES`] sets.
+pub const RECORD_MESSAGES: u32 = 2;
 /// The word of the module record with the first variable's address.
 pub const RECORD_VARIABLES: u32 = 4;
 
@@ -56,4 +62,41 @@ pub mod specialization {
     pub const BLOCK_Z: u32 = 5;
     /// Words of shared memory, static and dynamic, a multiple of four.
     pub const SHARED_WORDS: u32 = 6;
+}
+
+/// What a trap sets the fault word to.
+pub mod fault {
+    /// `trap`.
+    pub const TRAP: u32 = 1;
+    /// A failed assertion.
+    pub const ASSERT: u32 = 2;
+    /// The first of `CompiledKernel::messages`, for the compiler; the device
+    /// counts from what the module record says.
+    pub const MESSAGES: u32 = 3;
+}
+
+/// The print buffer: where kernels write down what the host prints.
+///
+/// It is a ring of words whose count is a power of two. A thread takes the words
+/// of a record by adding their number to [`NEXT`](print::NEXT), and writes from
+/// there on, also beyond the ring's end: [`MAX_RECORD_WORDS`](print::MAX_RECORD_WORDS)
+/// more words lie behind it. A record is a head (its words, and above
+/// [`KIND_SHIFT`](print::KIND_SHIFT) its kind), which is written last, the body,
+/// and its words again, so that a full ring is read from its end.
+pub mod print {
+    /// The byte of the buffer with the words taken so far.
+    pub const NEXT: u32 = 0;
+    /// The byte of the buffer with the ring's words less one.
+    pub const MASK: u32 = 4;
+    /// The byte of the buffer where the ring starts.
+    pub const RING: u32 = 16;
+    /// The most words of a record.
+    pub const MAX_RECORD_WORDS: u32 = 256;
+    /// Where a head's kind starts.
+    pub const KIND_SHIFT: u32 = 24;
+    /// `printf`: the format's address in two words, the arguments' bytes.
+    pub const LINE: u32 = 1;
+    /// A failed assertion: its text's, its file's and its function's address in
+    /// two words each, the line, the block's place and the thread's.
+    pub const ASSERTION: u32 = 2;
 }

@@ -166,16 +166,31 @@ impl FunctionWriter<'_> {
         self.load_physical(Type::B64, record, i64::from(layout::LAUNCH_SCRATCH), 8)
     }
 
-    /// Sets the launch's fault word. The translation ends the thread after it.
-    pub(super) fn trap(&mut self) {
+    pub(super) fn print_buffer(&mut self, i: &Instruction) {
+        let record = self.push_constant_address(layout::MODULE_ADDRESS);
+        let at = i64::from(8 * layout::RECORD_PRINT);
+        let id = self.load_physical(Type::B64, record, at, 8);
+        self.define(i.results[0], id);
+    }
+
+    /// Sets the context's fault word. The translation ends the thread after it.
+    pub(super) fn trap(&mut self, reason: u32) {
         let record = self.push_constant_address(layout::MODULE_ADDRESS);
         let at = i64::from(8 * layout::RECORD_FAULT);
         let address = self.load_physical(Type::B64, record, at, 8);
         let pointer = self.physical_pointer(Type::B32, 1, address, 0);
-        let one = self.module.u32(1);
+        let mut value = self.module.u32(reason);
+        if let Some(message) = reason.checked_sub(layout::fault::MESSAGES) {
+            let at = i64::from(8 * layout::RECORD_MESSAGES);
+            let first = self.load_physical(Type::B32, record, at, 4);
+            let message = self.module.u32(message);
+            value = self.emit(spirv::Op::IAdd, Type::B32, &[first, message]);
+        }
         let device = self.module.u32(spirv::Scope::Device as u32);
         let relaxed = self.module.u32(MemorySemantics::RELAXED.bits());
-        let operands = [pointer, device, relaxed, one].map(Operand::IdRef).to_vec();
+        let operands = [pointer, device, relaxed, value]
+            .map(Operand::IdRef)
+            .to_vec();
         self.effect(spirv::Op::AtomicStore, operands);
     }
 
