@@ -33,12 +33,13 @@ pub fn run(layout: &Layout, order: &Order) -> Result<(), LiveError> {
         .write_all(&text)
         .and_then(|()| input.rewind())
         .map_err(failed)?;
+    // Without a change of directory the library need not copy this process: it
+    // is in "/" since `harden`.
     let child = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
         .arg0("pumice")
         .args(layout.options())
         .arg(COMMAND)
         .env_clear()
-        .current_dir("/")
         .stdin(Stdio::from(input))
         .stdout(Stdio::null())
         .spawn()
