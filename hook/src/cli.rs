@@ -80,7 +80,6 @@ pub enum Command {
     /// The Container Device Interface specification of this host
     #[command(subcommand)]
     Cdi(Cdi),
-    /// An OCI hook: reads the container's state on stdin
     /// An OCI hook, which reads the container's state on stdin
     Hook {
         /// createRuntime or prestart
@@ -93,6 +92,34 @@ pub enum Command {
     Assemble,
     /// Say what is present, what is missing and what to do
     Doctor,
+    /// Show each call of CUDA, NVML and cuBLAS: its arguments, result and time
+    Trace(Trace),
+}
+
+/// A command runs beside pumice's libraries; `podman run`, `docker exec` and the
+/// like have the process in the container traced. Of a container that runs
+/// already, the processes are traced that start from now on.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "pumice trace [--output FILE] -- COMMAND...\n       pumice trace [--output FILE | --stop] CONTAINER"
+)]
+#[group(id = "traced", required = true, args = ["container", "pid", "command"])]
+pub struct Trace {
+    /// Write to this file instead of standard error; the traced process opens it,
+    /// so for a container the path is one in there
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Let new processes of the container run untraced again
+    #[arg(long, conflicts_with_all = ["output", "command"])]
+    pub stop: bool,
+    /// Name the container by the number of one of its processes
+    #[arg(long)]
+    pub pid: Option<i64>,
+    /// The name or id of a container of podman's or Docker's
+    pub container: Option<String>,
+    /// The command to run
+    #[arg(last = true)]
+    pub command: Vec<OsString>,
 }
 
 #[derive(Debug, Subcommand)]

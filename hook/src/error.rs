@@ -9,6 +9,7 @@ use crate::live::LiveError;
 use crate::probe::ProbeError;
 use crate::request::SelectError;
 use crate::spec::SpecError;
+use crate::trace::TraceError;
 
 /// Why a command failed: what, on what, and what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,8 @@ pub enum Error {
     Unwell(usize),
     #[error(transparent)]
     Live(#[from] LiveError),
+    #[error(transparent)]
+    Trace(#[from] TraceError),
     #[error("{what}: {source}")]
     Io {
         what: String,

@@ -35,5 +35,6 @@ pub mod root;
 pub mod runtime;
 pub mod spec;
 mod sys;
+pub mod trace;
 
 pub use error::Error;

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use pumice::cli::{Cdi, Cli, Command};
+use pumice::cli::{Cdi, Cli, Command, Trace};
 use pumice::configuration::Host;
 use pumice::live::LiveError;
 use pumice::request::Route;
-use pumice::{Error, assemble, cdi, discover, doctor, live, precreate, probe, runtime};
+use pumice::{Error, assemble, cdi, discover, doctor, live, precreate, probe, runtime, trace};
 
 /// The name under which Docker looks for the hook behind `--gpus`.
 const DOCKER_HOOK: &str = "nvidia-container-runtime-hook";
@@ -67,7 +67,29 @@ fn run(host: &Host, command: Command, route: Route) -> Result<(), Error> {
         Command::EnterContainer => Ok(live::worker::run(host, std::io::stdin().lock())?),
         Command::Assemble => assemble_all(host),
         Command::Doctor => report(host),
+        Command::Trace(options) => run_trace(host, &options),
     }
+}
+
+fn run_trace(host: &Host, options: &Trace) -> Result<(), Error> {
+    let output = options.output.as_deref();
+    let pid = match (&options.container, options.pid) {
+        (Some(name), _) => trace::engine::process_of(name)?,
+        (None, Some(pid)) => pid,
+        (None, None) => return trace::run(&host.layout, &options.command, output),
+    };
+    trace::container(&host.layout, pid, output, options.stop)?;
+    if options.stop {
+        return Ok(());
+    }
+    let whose = options.container.as_deref().unwrap_or("the container");
+    let place = match output {
+        Some(path) => format!("to {} in there", path.display()),
+        None => "to their standard error, which is in its log".to_owned(),
+    };
+    print(&format!(
+        "processes that start in {whose} from now on write their calls {place}; those that run already do not\n"
+    ))
 }
 
 fn run_cdi(host: &Host, command: Cdi) -> Result<(), Error> {

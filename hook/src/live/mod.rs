@@ -14,7 +14,7 @@
 
 mod cgroup;
 mod confine;
-mod process;
+pub mod process;
 pub mod sealed;
 mod seccomp;
 mod source;

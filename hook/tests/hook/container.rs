@@ -77,6 +77,11 @@ impl StandIn {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// A path in its root filesystem, as its processes see it by now.
+    pub fn in_root(&self, inside: &str) -> String {
+        self.rootfs.join(inside).display().to_string()
+    }
+
     /// Runs a command in its namespaces.
     pub fn inside(&self, command: &[&str]) -> Output {
         let mut enter = Command::new("nsenter");

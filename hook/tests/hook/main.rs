@@ -12,3 +12,4 @@ mod privileges;
 mod properties;
 mod rootless;
 mod runtimes;
+mod trace;

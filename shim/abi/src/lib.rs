@@ -15,6 +15,7 @@ pub mod nvml_error;
 pub mod out;
 pub mod persona;
 pub mod trace;
+mod trace_switch;
 
 pub use error::CUerror;
 pub use nvml_error::NvmlError;

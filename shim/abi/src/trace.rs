@@ -7,12 +7,15 @@
 //! processes do not mix.
 
 use std::cell::RefCell;
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, OsStr, OsString, c_char, c_void};
 use std::fmt::{self, Debug, Write as _};
 use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::OnceLock;
 use std::time::Instant;
+
+use crate::trace_switch;
 
 enum Sink {
     Off,
@@ -22,7 +25,7 @@ enum Sink {
 
 fn sink() -> &'static Sink {
     static SINK: OnceLock<Sink> = OnceLock::new();
-    SINK.get_or_init(|| match std::env::var_os("PUMICE_TRACE") {
+    SINK.get_or_init(|| match setting() {
         None => Sink::Off,
         Some(value) if value.is_empty() || value == "0" => Sink::Off,
         Some(value) if value == "1" => Sink::Stderr,
@@ -39,7 +42,16 @@ fn sink() -> &'static Sink {
     })
 }
 
-/// Whether calls are traced. Read once per process from `PUMICE_TRACE`.
+/// What the environment says, or else the switch of the container.
+fn setting() -> Option<OsString> {
+    std::env::var_os("PUMICE_TRACE").or_else(|| {
+        let value = trace_switch::value()?;
+        Some(OsStr::from_bytes(value.text().to_bytes()).to_owned())
+    })
+}
+
+/// Whether calls are traced: read once per process from `PUMICE_TRACE`, or where
+/// that is not set from the switch that `pumice trace` sets.
 #[inline]
 #[must_use]
 pub fn enabled() -> bool {

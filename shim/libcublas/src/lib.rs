@@ -29,6 +29,8 @@ mod lock;
 mod report;
 mod scalar;
 mod status;
+#[path = "../../abi/src/trace_switch.rs"]
+mod trace_switch;
 mod trsm;
 
 /// Nothing here panics; a compiler that thinks otherwise needs an answer.

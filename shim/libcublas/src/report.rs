@@ -9,6 +9,7 @@ use core::ffi::{CStr, c_char, c_int};
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use crate::status::{Status, describe};
+use crate::trace_switch;
 
 /// A name as a C string, from text that ends in NUL.
 pub const fn name(text: &str) -> &CStr {
@@ -268,20 +269,24 @@ fn open_sink() -> c_int {
     // SAFETY: the name is NUL-terminated.
     let value = unsafe { libc::getenv(c"PUMICE_TRACE".as_ptr()) };
     if value.is_null() {
-        return OFF;
+        return trace_switch::value().map_or(OFF, |value| sink_of(value.text()));
     }
     // SAFETY: `getenv` answers a NUL-terminated string, used before the
     // environment could change.
-    match unsafe { CStr::from_ptr(value) }.to_bytes() {
+    sink_of(unsafe { CStr::from_ptr(value) })
+}
+
+fn sink_of(value: &CStr) -> c_int {
+    match value.to_bytes() {
         b"" | b"0" => OFF,
         b"1" => libc::STDERR_FILENO,
-        _ => open_append(value),
+        _ => open_append(value.as_ptr()),
     }
 }
 
 fn open_append(path: *const c_char) -> c_int {
     let flags = libc::O_WRONLY | libc::O_APPEND | libc::O_CREAT | libc::O_CLOEXEC;
-    // SAFETY: the path is the NUL-terminated value of the environment.
+    // SAFETY: the path is NUL-terminated.
     let file = unsafe { libc::open(path, flags, 0o666) };
     if file < 0 { libc::STDERR_FILENO } else { file }
 }

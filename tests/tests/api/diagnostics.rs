@@ -63,6 +63,26 @@ mod on_pumice {
     }
 
     #[test]
+    fn the_switch_of_its_container_traces_a_process_that_no_variable_tells() {
+        require_pumice();
+        let drivers = std::env::temp_dir().join(format!("pumice-switch-{}", std::process::id()));
+        fs::create_dir_all(drivers.join("one")).unwrap();
+        let namespace = fs::read_link("/proc/self/ns/mnt").unwrap();
+        let line = |value: &str| format!("{} {value}\n", namespace.display());
+        fs::write(drivers.join("one/trace"), line("1")).unwrap();
+        let directory = ("PUMICE_DRIVERS", drivers.to_str().unwrap());
+        let traced = in_child(&[directory], traced_calls);
+        let told = in_child(&[directory, ("PUMICE_TRACE", "0")], traced_calls);
+        fs::write(drivers.join("one/trace"), "mnt:[1] 1\n").unwrap();
+        let of_another = in_child(&[directory], traced_calls);
+        fs::remove_dir_all(&drivers).unwrap();
+        assert_trace(&traced.stderr);
+        for untraced in [told, of_another] {
+            assert!(!untraced.stderr.contains("cuInit("), "{}", untraced.stderr);
+        }
+    }
+
+    #[test]
     fn without_a_trace_working_calls_say_nothing() {
         require_pumice();
         let answer = in_child(&[], || {
