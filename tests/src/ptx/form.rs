@@ -5,7 +5,9 @@
 //! letter that stands for a type in the mnemonic: `T` the last, `D` the one
 //! before it, `W` the last at twice its width. Outputs with `|` between them are
 //! a pair. Options are those of [`Check`], a word of [`Domain`] for float
-//! operands, and `sm=` for the architecture that the instruction needs.
+//! operands, `sm=` for the architecture that the instruction needs, and `group=`
+//! for a case apart from the opcode's other forms, so that these keep the
+//! recording that they have.
 //!
 //! Each form becomes a kernel whose threads each apply the instruction to their
 //! own element of the inputs.
@@ -44,6 +46,7 @@ pub struct Form {
     check: Check,
     domain: Domain,
     sm: u32,
+    group: String,
 }
 
 /// The forms of a table's text; comments start with `//`.
@@ -81,6 +84,7 @@ fn row(row: &str) -> Vec<Form> {
             check: Check::EXACT,
             domain: Domain::All,
             sm: BASE_SM,
+            group: String::new(),
         };
         options
             .split_whitespace()
@@ -98,6 +102,8 @@ impl Form {
             self.domain = domain;
         } else if let Some(sm) = word.strip_prefix("sm=") {
             self.sm = sm.parse().expect("an architecture's number");
+        } else if let Some(group) = word.strip_prefix("group=") {
+            self.group = format!("-{group}");
         } else {
             panic!("`{word}` is no option of `{}`", self.mnemonic);
         }
@@ -312,7 +318,7 @@ pub fn alternatives(pattern: &str) -> Vec<String> {
 pub fn cases(table: &str) -> Vec<Case> {
     let mut groups: BTreeMap<(String, u32), Vec<Form>> = BTreeMap::new();
     for form in forms(table) {
-        let key = (form.opcode().to_owned(), form.sm);
+        let key = (form.opcode().to_owned() + &form.group, form.sm);
         groups.entry(key).or_default().push(form);
     }
     let case = |((opcode, sm), forms): ((String, u32), Vec<Form>)| {

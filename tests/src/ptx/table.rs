@@ -82,6 +82,8 @@ tanh.approx.f32 : T = T ; sm=75 moderate ulp=16384
 fma.{rn,rz,rm,rp}.f64 : T = T T T
 {rcp,sqrt}.{rn,rz,rm,rp}.f64 : T = T
 {min,max}.f64 : T = T T
+rcp.approx.ftz.f64 : T = T ; moderate ulp=4294967295 group=approx
+rsqrt.approx{,.ftz}.f64 : T = T ; moderate ulp=4294967295 group=approx
 {abs,neg}.f64 : T = T
 copysign.f64 : T = T T
 

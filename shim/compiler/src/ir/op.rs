@@ -578,6 +578,17 @@ attributes! {
     }
 }
 
+impl Accuracy {
+    /// The same, rounded to nearest, subnormals kept.
+    #[must_use]
+    pub const fn nearest(self) -> Self {
+        Self {
+            mode: FloatMode::NEAREST,
+            ..self
+        }
+    }
+}
+
 impl Op {
     /// Whether the operation looks at other threads of the warp or block, so
     /// that the set of threads that reach it together matters.

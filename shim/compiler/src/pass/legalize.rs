@@ -1,6 +1,8 @@
 //! Replaces operations that SPIR-V does not have, or not at every width, by
 //! ones it has. The result means the same to [`crate::evaluate`].
 
+mod rounding;
+
 use crate::ir::{
     Condition, Dot2, FloatComparison, FloatCondition, FloatMode, Function, Half, Instruction,
     IntegerComparison, Op, PermuteMode, Rounding, Signedness, Type, Value,
@@ -67,10 +69,13 @@ impl Writer<'_> {
             }
             Op::AddCarry => return self.add_carry(&i, [a[0], a[1], a[2]]),
             Op::SubBorrow => return self.sub_borrow(&i, [a[0], a[1], a[2]]),
-            _ => {
-                self.out.push(i);
-                return;
-            }
+            _ => match self.directed(&i, ty) {
+                Some(value) => value,
+                None => {
+                    self.out.push(i);
+                    return;
+                }
+            },
         };
         self.name(value, result);
     }

@@ -76,6 +76,10 @@ impl FunctionWriter<'_> {
                     w.glsl(GlslStd450Op::Sqrt, ty, ids)
                 })
             }
+            Op::ReciprocalRoot(_) if ty == Type::F64 => {
+                let root = self.glsl(GlslStd450Op::Sqrt, ty, &ids);
+                self.reciprocal(ty, &[root])
+            }
             Op::ReciprocalRoot(_) => self.transcendental(GlslStd450Op::InverseSqrt, ty, &ids)?,
             Op::Sine(_) => self.transcendental(GlslStd450Op::Sin, ty, &ids)?,
             Op::Cosine(_) => self.transcendental(GlslStd450Op::Cos, ty, &ids)?,
