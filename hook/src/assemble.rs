@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::closure::{ClosureError, Library, closure};
@@ -315,16 +316,28 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), AssembleError> 
 /// Puts `scratch` in the place of `dir`. The old directory is kept until the
 /// next boot: a container that runs with it still opens files by name.
 fn publish(layout: &Layout, scratch: &Path, dir: &Path) -> Result<(), AssembleError> {
-    if renameat_with(CWD, scratch, CWD, dir, RenameFlags::NOREPLACE).is_ok() {
+    let rename = |flags| renameat_with(CWD, scratch, CWD, dir, flags);
+    if rename(RenameFlags::NOREPLACE).is_ok() {
         return Ok(());
     }
-    renameat_with(CWD, scratch, CWD, dir, RenameFlags::EXCHANGE)
-        .map_err(|error| io(dir)(error.into()))?;
+    match rename(RenameFlags::EXCHANGE) {
+        Ok(()) => retire(layout, scratch),
+        // A lower layer's directory on an overlay cannot be moved, so not kept either.
+        Err(Errno::XDEV) => {
+            remove_dir(dir)?;
+            rename(RenameFlags::NOREPLACE).map_err(|error| io(dir)(error.into()))
+        }
+        Err(error) => Err(io(dir)(error.into())),
+    }
+}
+
+/// Keeps the directory `old` under a name of this boot's, and those of no other.
+fn retire(layout: &Layout, old: &Path) -> Result<(), AssembleError> {
     let retired = layout.drivers_dir().join(".retired");
     fs::create_dir_all(&retired).map_err(io(&retired))?;
     let boot = boot_id();
     discard_older_boots(&retired, &boot);
-    let name = scratch
+    let name = old
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()
@@ -332,9 +345,7 @@ fn publish(layout: &Layout, scratch: &Path, dir: &Path) -> Result<(), AssembleEr
     let place = (0..)
         .map(|count| retired.join(format!("{boot}{name}-{count}")))
         .find(|place| !place.exists());
-    place.map_or(Ok(()), |place| {
-        fs::rename(scratch, &place).map_err(io(&place))
-    })
+    place.map_or(Ok(()), |place| fs::rename(old, &place).map_err(io(&place)))
 }
 
 fn boot_id() -> String {

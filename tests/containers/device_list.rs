@@ -91,9 +91,14 @@ pub fn trials() -> Vec<Trial> {
 }
 
 fn finds_the_device(stack: Stack, program: &Program, environment: &[&str]) {
-    let output = run(stack, program, environment).expect_success();
+    assert_device(&run(stack, program, environment).expect_success());
+}
+
+/// The one device that is listed is Vulkan's, by name and memory.
+#[track_caller]
+pub fn assert_device(output: &Output) {
     let device = Device::first();
-    let listed = listed_devices(&output);
+    let listed = listed_devices(output);
     assert_eq!(listed.len(), 1, "{output}");
     assert!(
         output
@@ -114,8 +119,13 @@ fn finds_the_device(stack: Stack, program: &Program, environment: &[&str]) {
 }
 
 fn finds_none(stack: Stack, program: &Program) {
-    let output = run(stack, program, &[]).expect_success();
-    assert_eq!(listed_devices(&output), Vec::<&str>::new(), "{output}");
+    assert_none(&run(stack, program, &[]).expect_success());
+}
+
+/// The program ran and listed nothing.
+#[track_caller]
+pub fn assert_none(output: &Output) {
+    assert_eq!(listed_devices(output), Vec::<&str>::new(), "{output}");
     assert!(output.stdout.contains("(none)"), "{output}");
 }
 

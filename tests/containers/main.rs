@@ -4,10 +4,13 @@
 
 #![allow(clippy::print_stdout, reason = "figures belong in a test's output")]
 
+mod containerd;
 mod device_list;
 mod management;
 mod ollama;
+mod rootless;
 mod same_view;
+mod trace;
 mod untouched;
 
 use libtest_mimic::{Arguments, Trial};
@@ -15,10 +18,13 @@ use libtest_mimic::{Arguments, Trial};
 fn main() {
     let arguments = Arguments::from_args();
     let trials = [
+        containerd::trials(),
         device_list::trials(),
         management::trials(),
         ollama::trials(),
+        rootless::trials(),
         same_view::trials(),
+        trace::trials(),
         untouched::trials(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit()

@@ -1,10 +1,12 @@
 //! Container engines and the images they run, as the container tests and the
 //! benchmarks drive them, and the Vulkan device that everything is compared with.
 
+pub mod containerd;
 pub mod dockerd;
 pub mod engine;
 pub mod image;
 pub mod output;
+pub mod rootfs;
 pub mod vulkaninfo;
 
 use std::path::{Path, PathBuf};

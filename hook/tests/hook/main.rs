@@ -12,4 +12,5 @@ mod privileges;
 mod properties;
 mod rootless;
 mod runtimes;
+mod store;
 mod trace;
