@@ -4,6 +4,7 @@
 use libtest_mimic::Trial;
 use tests::container::containerd::Containerd;
 use tests::container::image::SID;
+use tests::container::output::Output;
 use tests::container::rootfs::Rootfs;
 
 use crate::device_list::{assert_device, assert_none};
@@ -60,11 +61,13 @@ fn finds_none() {
     assert_none(&list_devices(&[]).expect_success());
 }
 
-fn list_devices(options: &[&str]) -> tests::container::output::Output {
-    let (containerd, rootfs) = (Containerd::start(), Rootfs::of(SID));
+fn list_devices(options: &[&str]) -> Output {
+    let (containerd, rootfs) = (Containerd::start(), Rootfs::writable(SID));
     let rootfs = rootfs.path().display().to_string();
     let name = format!("pumice-{}", std::process::id());
     let run = ["run", "--rm", "--runc-binary=/usr/bin/pumice-runtime"];
+    // Only an image would say so.
+    let path = ["--env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"];
     let image = ["--rootfs", &rootfs, &name];
-    containerd.run(&[&run, options, &image, &LIST_DEVICES].concat())
+    containerd.run(&[&run[..], &path, options, &image, &LIST_DEVICES].concat())
 }

@@ -10,6 +10,7 @@ mod management;
 mod ollama;
 mod rootless;
 mod same_view;
+mod systemd;
 mod trace;
 mod untouched;
 
@@ -24,6 +25,7 @@ fn main() {
         ollama::trials(),
         rootless::trials(),
         same_view::trials(),
+        systemd::trials(),
         trace::trials(),
         untouched::trials(),
     ];

@@ -66,7 +66,8 @@ impl Image {
         }
     }
 
-    fn archive(self) -> PathBuf {
+    /// The archive of its files, built if it is missing.
+    pub fn archive(self) -> PathBuf {
         let mut build = Command::new(repository().join("tests/images/build"));
         build.arg(self.name);
         PathBuf::from(
@@ -78,7 +79,7 @@ impl Image {
     }
 
     /// The image's configuration as options of `import`.
-    fn changes(self) -> Vec<String> {
+    pub fn changes(self) -> Vec<String> {
         let path = repository()
             .join("tests/images")
             .join(self.name)

@@ -1,9 +1,8 @@
 //! An image's files in a folder, for what starts a container without a storage
-//! of images: containerd's `ctr`, and an ordinary user's podman.
+//! of images: containerd's `ctr`.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,28 +12,31 @@ use super::output::Output;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A root filesystem that can be written; what is written goes with this value.
+/// A root filesystem, which is mounted as long as this value lives.
 pub struct Rootfs {
     folder: tempfile::TempDir,
 }
 
 impl Rootfs {
-    /// The files of `image`, which podman mounts, below an overlay.
-    pub fn of(image: Image) -> Rootfs {
-        let podman = Stack {
-            engine: Engine::Podman,
-            runtime: "crun",
-            route: Route::None,
-        }
-        .start();
-        let reference = image.in_storage(&|| podman.client());
-        let mut mount = podman.client();
-        mount.args(["image", "mount", &reference]);
-        let mounted = Output::of(&mount, LIMIT).expect_success().stdout;
+    /// The files of `image` below an overlay: what is written goes with this value.
+    pub fn writable(image: Image) -> Rootfs {
         let rootfs = Rootfs {
             folder: tempfile::tempdir().expect("a folder"),
         };
-        rootfs.lay_over(Path::new(mounted.trim_end()));
+        let folder = rootfs.folder.path();
+        for name in ["root", "upper", "work"] {
+            fs::create_dir(folder.join(name)).expect("a folder");
+        }
+        let at = folder.display();
+        let options = format!(
+            "lowerdir={},upperdir={at}/upper,workdir={at}/work",
+            mounted(image).display()
+        );
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "overlay", "overlay", "-o", &options])
+            .arg(rootfs.path());
+        Output::of(&mount, LIMIT).expect_success();
         rootfs
     }
 
@@ -42,26 +44,21 @@ impl Rootfs {
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("root")
     }
+}
 
-    fn lay_over(&self, lower: &Path) {
-        let folder = self.folder.path();
-        for name in ["root", "upper", "work"] {
-            fs::create_dir(folder.join(name)).expect("a folder");
-        }
-        // Ordinary users get through to it.
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("a folder of ours");
-        let options = format!(
-            "lowerdir={},upperdir={}/upper,workdir={}/work",
-            lower.display(),
-            folder.display(),
-            folder.display()
-        );
-        let mut mount = Command::new("mount");
-        mount
-            .args(["-t", "overlay", "overlay", "-o", &options])
-            .arg(self.path());
-        Output::of(&mount, LIMIT).expect_success();
+/// Where podman mounts `image`.
+fn mounted(image: Image) -> PathBuf {
+    let podman = Stack {
+        engine: Engine::Podman,
+        runtime: "crun",
+        route: Route::None,
     }
+    .start();
+    let reference = image.in_storage(&|| podman.client());
+    let mut mount = podman.client();
+    mount.args(["image", "mount", &reference]);
+    let place = Output::of(&mount, LIMIT).expect_success().stdout;
+    PathBuf::from(place.trim_end())
 }
 
 impl Drop for Rootfs {
