@@ -181,6 +181,7 @@ fn lower_with_messages(
     pass::place_local(&mut function);
     pass::infer_address_space(&mut function);
     pass::lower_barrier_reduction(&mut function);
+    pass::lower_match(&mut function);
     pass::legalize(&mut function);
     pass::simplify(&mut function);
     pass::eliminate_dead_code(&mut function);

@@ -131,7 +131,7 @@ impl Divergence {
             Op::Load(access) if access.space == Space::Local => true,
             // Answers about the whole warp are the same for all of it, as far
             // as all of it is here to ask.
-            Op::Vote(_) | Op::ActiveMask | Op::Barrier(_) => i
+            Op::Vote(_) | Op::Reduce(_) | Op::ActiveMask | Op::Barrier(_) => i
                 .arguments
                 .get(1)
                 .is_some_and(|&mask| self.is_divergent(mask)),

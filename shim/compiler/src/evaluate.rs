@@ -455,7 +455,7 @@ fn round(rounding: Rounding, value: f64) -> f64 {
     match rounding {
         Rounding::Nearest => value.round_ties_even(),
         Rounding::Away => value.round(),
-        Rounding::Zero => value.trunc(),
+        Rounding::Zero | Rounding::Odd => value.trunc(),
         Rounding::Down => value.floor(),
         Rounding::Up => value.ceil(),
     }

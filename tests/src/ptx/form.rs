@@ -196,7 +196,11 @@ pub fn entry(name: &str, parameters: usize, body: &str) -> String {
 #[must_use]
 pub fn head(sm: u32) -> String {
     // The oldest PTX that knows all that the table uses there.
-    let version = if sm < 70 { "6.5" } else { "7.8" };
+    let version = match sm {
+        ..70 => "6.5",
+        70..90 => "7.8",
+        _ => "8.0",
+    };
     format!(".version {version}\n.target sm_{sm}\n.address_size 64\n\n")
 }
 

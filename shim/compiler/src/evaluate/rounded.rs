@@ -2,7 +2,7 @@
 //! that rustc itself folds constants with.
 
 use rustc_apfloat::ieee::{Double, Half, Single};
-use rustc_apfloat::{Float, FloatConvert, Round};
+use rustc_apfloat::{Float, FloatConvert, Round, Status};
 
 use super::to_f64;
 use crate::ir::{Rounding, Type};
@@ -14,7 +14,7 @@ const fn round(rounding: Rounding) -> Round {
     match rounding {
         Rounding::Nearest => Round::NearestTiesToEven,
         Rounding::Away => Round::NearestTiesToAway,
-        Rounding::Zero => Round::TowardZero,
+        Rounding::Zero | Rounding::Odd => Round::TowardZero,
         Rounding::Down => Round::TowardNegative,
         Rounding::Up => Round::TowardPositive,
     }
@@ -75,8 +75,14 @@ binary! {
 pub(super) fn multiply_add(ty: Type, rounding: Rounding, values: &[u64]) -> u64 {
     in_type!(ty, F => {
         let [a, b, c] = [0, 1, 2].map(|index| F::from_bits(operand(values, index)));
-        bits(a.mul_add_r(b, c, round(rounding)).value)
+        let sum = a.mul_add_r(b, c, round(rounding));
+        bits(sum.value) | odd(rounding, sum.status)
     })
+}
+
+/// The last bit of a result that is rounded to odd.
+fn odd(rounding: Rounding, status: Status) -> u64 {
+    u64::from(rounding == Rounding::Odd && status.contains(Status::INEXACT))
 }
 
 /// `1 ÷ a`
@@ -125,7 +131,10 @@ pub(super) fn convert(from: Type, to: Type, rounding: Rounding, value: u64) -> u
 
 /// An integer as a float.
 pub(super) fn of_integer(ty: Type, rounding: Rounding, value: i128) -> u64 {
-    in_type!(ty, F => bits(F::from_i128_r(value, round(rounding)).value))
+    in_type!(ty, F => {
+        let float = F::from_i128_r(value, round(rounding));
+        bits(float.value) | odd(rounding, float.status)
+    })
 }
 
 #[cfg(test)]

@@ -26,8 +26,12 @@ words! {
 }
 
 words! {
-    /// Rounding: to nearest even, nearest away, zero, minus and plus infinity.
-    pub enum Rounding { Nearest = "rn", Away = "rna", Zero = "rz", Down = "rm", Up = "rp", }
+    /// Rounding: to nearest even, nearest away, zero, minus and plus infinity; to
+    /// odd, which is to zero with the last bit set if anything was lost, for what
+    /// is rounded once more.
+    pub enum Rounding {
+        Nearest = "rn", Away = "rna", Zero = "rz", Down = "rm", Up = "rp", Odd = "ro",
+    }
 }
 
 words! {

@@ -1,13 +1,18 @@
 //! `bar.red`: a barrier that counts predicates. SPIR-V's barrier only waits, so
 //! the threads count in a word of shared memory that the kernel gets for it.
 
+use crate::front::words::SpecialRegister;
 use crate::ir::{
     Access, Atomic, AtomicOp, BarrierOp, BlockId, Condition, Function, Instruction,
-    IntegerComparison, Op, Order, Scope, Signedness, Space, Type, Value,
+    IntegerComparison, Op, Order, Scope, Signedness, Space, Special, Type, Value,
 };
 
-/// Replaces reductions over the whole block. Where dynamic shared memory leaves
-/// no room behind the static one they stay, and the back end refuses them.
+/// Bytes that the counter takes at the end of dynamic shared memory, which must
+/// stay aligned.
+const ROOM_BYTES: u32 = 16;
+
+/// Replaces reductions over the whole block. Their counter lies behind static
+/// shared memory, or behind all of it where there is dynamic one.
 pub fn lower_barrier_reduction(function: &mut Function) {
     let reduces = |i: &Instruction| {
         matches!(
@@ -16,12 +21,21 @@ pub fn lower_barrier_reduction(function: &mut Function) {
         )
     };
     let mut instructions = function.blocks.iter().flat_map(|b| &b.instructions);
-    if function.dynamic_shared || !instructions.any(reduces) {
+    if !instructions.any(reduces) {
         return;
     }
     let known = function.constants();
-    let counter = function.shared_bytes.next_multiple_of(4);
-    function.shared_bytes = counter + 4;
+    let counter = match function.dynamic_shared {
+        true => {
+            function.shared_bytes += ROOM_BYTES;
+            None
+        }
+        false => {
+            let counter = function.shared_bytes.next_multiple_of(4);
+            function.shared_bytes = counter + 4;
+            Some(counter)
+        }
+    };
     for block in function.block_ids() {
         let instructions = std::mem::take(&mut function[block].instructions);
         for i in instructions {
@@ -61,7 +75,13 @@ impl Writer<'_> {
 
 /// Clears the counter, counts, and reads it, with barriers around each step:
 /// the first keeps an earlier reduction's readers apart from this clearing.
-fn expand(function: &mut Function, block: BlockId, i: &Instruction, op: BarrierOp, counter: u32) {
+fn expand(
+    function: &mut Function,
+    block: BlockId,
+    i: &Instruction,
+    op: BarrierOp,
+    counter: Option<u32>,
+) {
     let mut writer = Writer {
         function,
         block,
@@ -71,7 +91,18 @@ fn expand(function: &mut Function, block: BlockId, i: &Instruction, op: BarrierO
     if op == BarrierOp::All {
         counted = writer.emit(Op::Not, &[counted], Type::B1);
     }
-    let address = writer.emit(Op::Const(u64::from(counter)), &[], Type::B64);
+    let address = match counter {
+        Some(counter) => writer.emit(Op::Const(u64::from(counter)), &[], Type::B32),
+        None => {
+            let special = Special {
+                register: SpecialRegister::TotalSharedSize,
+                component: 0,
+            };
+            let end = writer.emit(Op::Special(special), &[], Type::B32);
+            let room = writer.emit(Op::Const(u64::from(ROOM_BYTES)), &[], Type::B32);
+            writer.emit(Op::Sub, &[end, room], Type::B32)
+        }
+    };
     let zero = writer.emit(Op::Const(0), &[], Type::B32);
     let barrier = |writer: &mut Writer<'_>| {
         writer.push(Op::Barrier(BarrierOp::Sync), &[i.arguments[1], zero], &[]);
@@ -127,10 +158,16 @@ mod tests {
     }
 
     #[test]
-    fn dynamic_shared_memory_leaves_no_room() {
-        let text = REDUCTION.replace("shared 6", "shared 6 dynamic");
+    fn behind_dynamic_shared_memory_the_counter_gets_room() {
+        let text = REDUCTION.replace("shared 6", "shared 16 dynamic");
         let mut function = parse(&text).unwrap();
         lower_barrier_reduction(&mut function);
-        assert_eq!(function.to_string(), text);
+        crate::verify::verify(&function).unwrap();
+        assert_eq!(function.shared_bytes, 32);
+        let text = function.to_string();
+        assert!(
+            text.contains("special.total_smem_size") && !text.contains("bar.all"),
+            "{text}"
+        );
     }
 }

@@ -623,7 +623,11 @@ impl<'f> Writer<'f> {
                 self.scratch(i);
                 Ok(())
             }
-            Op::Match(_) | Op::Reduce(_) => Err(self.unsupported(i.op)),
+            Op::Reduce(op) => {
+                self.reduce(i, op);
+                Ok(())
+            }
+            Op::Match(_) => Err(self.unsupported(i.op)),
             _ => {
                 self.plain(i);
                 Ok(())

@@ -162,9 +162,6 @@ impl Translator<'_> {
 
     /// `min` and `max` of two or three operands.
     pub(super) fn extremum(&mut self, i: &ast::Instruction) -> Translated {
-        if has(i, Modifier::Nan) || has(i, Modifier::XorSign) || has(i, Modifier::Relu) {
-            return Err(self.unsupported_instruction(i));
-        }
         let is_min = i.opcode == Opcode::Min;
         if i.types[0].class() != Class::Float {
             let signedness = signedness(i.types[0]);
@@ -173,10 +170,11 @@ impl Translator<'_> {
             } else {
                 Op::Max(signedness)
             };
-            if i.types[0].bits() == 32
-                && matches!(i.types[0], words::Type::U16x2 | words::Type::S16x2)
-            {
+            if has(i, Modifier::Relu) {
                 return Err(self.unsupported_instruction(i));
+            }
+            if matches!(i.types[0], words::Type::U16x2 | words::Type::S16x2) {
+                return self.halfwise(i, op);
             }
             let value = self.binary(i, op)?;
             return self.destination(&i.operands[0], value, is_signed(i));
@@ -187,12 +185,51 @@ impl Translator<'_> {
         } else {
             Op::FMax(mode)
         };
+        let by_magnitude = has(i, Modifier::XorSign);
         self.lanewise(i, i.operands.len() - 1, |t, ty, values| {
-            let first = values[0];
-            values[1..]
+            let mut magnitudes = values.to_vec();
+            if by_magnitude {
+                for value in &mut magnitudes {
+                    *value = t.emit(Op::FAbs, &[*value], ty);
+                }
+            }
+            let mut value = magnitudes[1..]
                 .iter()
-                .fold(first, |a, &b| t.emit(op, &[a, b], ty))
+                .fold(magnitudes[0], |a, &b| t.emit(op, &[a, b], ty));
+            if by_magnitude {
+                value = t.with_sign_of_product(values, value);
+            }
+            if has(i, Modifier::Nan) {
+                value = t.nan_if_nan(values, value);
+            }
+            t.relu_if(i, value)
         })
+    }
+
+    /// A magnitude with the sign that a product of the operands has.
+    fn with_sign_of_product(&mut self, operands: &[Value], magnitude: Value) -> Value {
+        let ty = self.function.ty(magnitude);
+        let bits: Vec<_> = operands
+            .iter()
+            .map(|&operand| self.bitcast(operand, ty.as_bits()))
+            .collect();
+        let signs = bits[1..]
+            .iter()
+            .fold(bits[0], |a, &b| self.emit(Op::Xor, &[a, b], ty.as_bits()));
+        let signs = self.bitcast(signs, ty);
+        self.emit(Op::CopySign, &[signs, magnitude], ty)
+    }
+
+    /// An integer operation on the two halves of a register.
+    fn halfwise(&mut self, i: &ast::Instruction, op: Op) -> Translated {
+        let a = self.source(&i.operands[1], Type::B32)?;
+        let b = self.source(&i.operands[2], Type::B32)?;
+        let halves = [0, 1].map(|half| {
+            let [a, b] = [a, b].map(|v| self.emit(Op::Extract(half), &[v], Type::B16));
+            self.emit(op, &[a, b], Type::B16)
+        });
+        let value = self.emit(Op::Concat, &halves, Type::B32);
+        self.destination(&i.operands[0], value, false)
     }
 
     pub(super) fn sign(&mut self, i: &ast::Instruction) -> Translated {
@@ -259,7 +296,12 @@ impl Translator<'_> {
     }
 
     fn float_arithmetic(&mut self, i: &ast::Instruction) -> Translated {
-        let mode = float_mode(i.modifiers);
+        let mut mode = float_mode(i.modifiers);
+        let is_bfloat = matches!(i.types[0], words::Type::Bf16 | words::Type::Bf16x2);
+        if is_bfloat && i.opcode == Opcode::Fma {
+            // The f32 between product and bf16 must not round to a tie.
+            mode.rounding = Rounding::Odd;
+        }
         let op = match i.opcode {
             Opcode::Add => Op::FAdd(mode),
             Opcode::Sub => Op::FSub(mode),
@@ -268,7 +310,7 @@ impl Translator<'_> {
             Opcode::Div => Op::FDiv(accuracy(i.modifiers)),
             _ => return Err(self.unsupported_instruction(i)),
         };
-        if has(i, Modifier::Relu) || has(i, Modifier::Satfinite) {
+        if has(i, Modifier::Satfinite) {
             return Err(self.unsupported_instruction(i));
         }
         self.float(i, op)
@@ -298,7 +340,7 @@ impl Translator<'_> {
             let value = t.emit(op, values, ty);
             match saturate {
                 true => t.emit(Op::Saturate, &[value], ty),
-                false => value,
+                false => t.relu_if(i, value),
             }
         })
     }

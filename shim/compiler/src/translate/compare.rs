@@ -1,5 +1,7 @@
 //! Comparison and selection.
 
+use smallvec::SmallVec;
+
 use super::arithmetic::{float_mode, signedness};
 use super::{Translated, Translator, has};
 use crate::front::ast;
@@ -11,23 +13,40 @@ use crate::ir::{
 impl Translator<'_> {
     pub(super) fn setp(&mut self, i: &ast::Instruction) -> Translated {
         let holds = self.comparison(i, i.types[0])?;
-        let not = self.emit(Op::Not, &[holds], Type::B1);
-        let (first, second) = self.combined(i, holds, not)?;
+        if let [low, high] = holds[..] {
+            // Packed operands: the second destination is the upper half's.
+            let (low, _) = self.combined(i, low, low)?;
+            let (high, _) = self.combined(i, high, high)?;
+            self.destination(&i.operands[0], low, false)?;
+            return self.second_destination(&i.operands[0], high);
+        }
+        let not = self.emit(Op::Not, &[holds[0]], Type::B1);
+        let (first, second) = self.combined(i, holds[0], not)?;
         self.destination(&i.operands[0], first, false)?;
         self.second_destination(&i.operands[0], second)
     }
 
     pub(super) fn set(&mut self, i: &ast::Instruction) -> Translated {
-        let holds = self.comparison(i, i.types[1])?;
-        let (holds, _) = self.combined(i, holds, holds)?;
-        let ty = self.ty(i.types[0])?;
-        let yes = match ty {
-            Type::F32 => u64::from(1f32.to_bits()),
-            Type::B32 => u64::from(u32::MAX),
+        use words::Type as P;
+        let (ty, yes) = match i.types[0] {
+            P::F32 => (Type::F32, u64::from(1f32.to_bits())),
+            P::F16 | P::F16x2 => (Type::B16, 0x3C00),
+            P::Bf16 | P::Bf16x2 => (Type::B16, 0x3F80),
+            P::U16 | P::S16 => (Type::B16, 0xFFFF),
+            P::U32 | P::S32 => (Type::B32, u64::from(u32::MAX)),
             _ => return Err(self.unsupported_instruction(i)),
         };
-        let (yes, no) = (self.constant(ty, yes), self.constant(ty, 0));
-        let value = self.emit(Op::Select, &[holds, yes, no], ty);
+        let mut pieces = Vec::new();
+        for holds in self.comparison(i, i.types[1])? {
+            let (holds, _) = self.combined(i, holds, holds)?;
+            let (yes, no) = (self.constant(ty, yes), self.constant(ty, 0));
+            pieces.push(self.emit(Op::Select, &[holds, yes, no], ty));
+        }
+        let value = match pieces[..] {
+            [value] => value,
+            _ if ty == Type::B16 => self.emit(Op::Concat, &pieces, Type::B32),
+            _ => return Err(self.unsupported_instruction(i)),
+        };
         self.destination(&i.operands[0], value, false)
     }
 
@@ -53,13 +72,12 @@ impl Translator<'_> {
         Ok((first, self.emit(op, &[not, other], Type::B1)))
     }
 
-    fn comparison(&mut self, i: &ast::Instruction, ty: words::Type) -> Translated<Value> {
-        if matches!(
-            ty,
-            words::Type::F16x2 | words::Type::Bf16x2 | words::Type::Bf16
-        ) {
-            return Err(self.unsupported_instruction(i));
-        }
+    /// Compares two operands; packed ones half by half, the lower first.
+    fn comparison(
+        &mut self,
+        i: &ast::Instruction,
+        ty: words::Type,
+    ) -> Translated<SmallVec<[Value; 2]>> {
         let word = i.modifiers.first_of(&COMPARISONS);
         let word = word.ok_or_else(|| self.unsupported_instruction(i))?;
         let op = match ty.class() {
@@ -80,10 +98,35 @@ impl Translator<'_> {
                 })
             }
         };
-        let ty = self.ty(ty)?;
-        let a = self.source(&i.operands[1], ty)?;
-        let b = self.source(&i.operands[2], ty)?;
-        Ok(self.emit(op, &[a, b], Type::B1))
+        let [a, b] = [1, 2].map(|operand| self.compared(&i.operands[operand], ty));
+        let pairs = a?.into_iter().zip(b?);
+        Ok(pairs
+            .map(|(a, b)| self.emit(op, &[a, b], Type::B1))
+            .collect())
+    }
+
+    /// An operand of a comparison, or its halves.
+    fn compared(
+        &mut self,
+        operand: &ast::Operand,
+        ty: words::Type,
+    ) -> Translated<SmallVec<[Value; 2]>> {
+        Ok(match ty {
+            words::Type::F16x2 | words::Type::Bf16x2 => {
+                let register = self.source(operand, Type::B32)?;
+                [0, 1]
+                    .map(|half| self.packed_half(ty, register, half))
+                    .into()
+            }
+            words::Type::Bf16 => {
+                let bits = self.source(operand, Type::B16)?;
+                smallvec::smallvec![self.from_bfloat(bits)]
+            }
+            _ => {
+                let ty = self.ty(ty)?;
+                smallvec::smallvec![self.source(operand, ty)?]
+            }
+        })
     }
 
     pub(super) fn selp(&mut self, i: &ast::Instruction) -> Translated {

@@ -11,23 +11,28 @@ impl Translator<'_> {
     pub(super) fn cvt(&mut self, i: &ast::Instruction) -> Translated {
         use words::Type as P;
         let (to, from) = (i.types[0], i.types[1]);
-        if has(i, Modifier::Relu) || has(i, Modifier::Satfinite) {
+        if has(i, Modifier::Satfinite) {
             return Err(self.unsupported_instruction(i));
         }
         match (to, from) {
             (P::F16x2 | P::Bf16x2, P::F32) => self.pack_halves(i),
             (P::Bf16, P::F32) => {
                 let value = self.source(&i.operands[1], Type::F32)?;
+                let value = self.relu_if(i, value);
                 let value = self.to_bfloat(i, value)?;
                 self.destination(&i.operands[0], value, false)
             }
             (P::F32, P::Bf16) => {
                 let value = self.source(&i.operands[1], Type::B16)?;
-                let zero = self.constant(Type::B16, 0);
-                let bits = self.emit(Op::Concat, &[zero, value], Type::B32);
-                self.destination(&i.operands[0], bits, false)
+                let value = self.from_bfloat(value);
+                self.destination(&i.operands[0], value, false)
             }
-            (P::Tf32, P::F32) => self.to_tf32(i),
+            (P::Tf32, P::F32) if !has(i, Modifier::Relu) => self.to_tf32(i),
+            (P::Bf16, _) if from.class() != Class::Float => self.integer_to_bfloat(i),
+            (_, P::Bf16) if to.class() != Class::Float => self.bfloat_to_integer(i),
+            _ if has(i, Modifier::Relu) && (to, from) != (P::F16, P::F32) => {
+                Err(self.unsupported_instruction(i))
+            }
             _ => match (to.class(), from.class()) {
                 (Class::Float, Class::Float) => self.float_to_float(i),
                 (Class::Float, _) => self.integer_to_float(i),
@@ -44,6 +49,7 @@ impl Translator<'_> {
         }
         let mode = float_mode(i.modifiers);
         let mut value = self.source(&i.operands[1], from)?;
+        value = self.relu_if(i, value);
         use Modifier as M;
         if i.modifiers
             .first_of(&[M::Rni, M::Rzi, M::Rmi, M::Rpi])
@@ -137,6 +143,7 @@ impl Translator<'_> {
         let mut halves = Vec::new();
         for operand in i.operands[1..].iter().rev() {
             let value = self.source(operand, Type::F32)?;
+            let value = self.relu_if(i, value);
             halves.push(match i.types[0] {
                 words::Type::F16x2 => {
                     let mode = float_mode(i.modifiers);
@@ -157,14 +164,77 @@ impl Translator<'_> {
     fn to_bfloat(&mut self, i: &ast::Instruction, value: Value) -> Translated<Value> {
         let FloatMode { rounding, .. } = float_mode(i.modifiers);
         let bits = self.bitcast(value, Type::B32);
-        let rounded = match rounding {
-            Rounding::Zero => bits,
-            Rounding::Nearest => self.round_bits(bits, 16),
-            _ => return Err(self.unsupported_instruction(i)),
-        };
+        match rounding {
+            Rounding::Nearest => Ok(self.nearest_bfloat(value)),
+            Rounding::Zero => Ok(self.upper_half(value, bits)),
+            _ => Err(self.unsupported_instruction(i)),
+        }
+    }
+
+    /// The nearest bf16 to an f32, as bits.
+    pub(super) fn nearest_bfloat(&mut self, value: Value) -> Value {
+        let bits = self.bitcast(value, Type::B32);
+        let rounded = self.round_bits(bits, 16);
+        self.upper_half(value, rounded)
+    }
+
+    fn upper_half(&mut self, value: Value, bits: Value) -> Value {
         let nan = self.constant(Type::B32, 0x7FFF_0000);
-        let rounded = self.keep_nan(value, rounded, nan);
-        Ok(self.emit(Op::Extract(1), &[rounded], Type::B16))
+        let bits = self.keep_nan(value, bits, nan);
+        self.emit(Op::Extract(1), &[bits], Type::B16)
+    }
+
+    /// Negative values become 0, as `.relu` says; NaN stays.
+    pub(super) fn relu_if(&mut self, i: &ast::Instruction, value: Value) -> Value {
+        if !has(i, Modifier::Relu) {
+            return value;
+        }
+        let ty = self.function.ty(value);
+        let zero = self.constant(ty, 0);
+        let least = self.emit(Op::FMax(FloatMode::NEAREST), &[value, zero], ty);
+        self.nan_if_nan(&[value], least)
+    }
+
+    /// The canonical NaN if any operand is NaN, else a value.
+    pub(super) fn nan_if_nan(&mut self, operands: &[Value], value: Value) -> Value {
+        let ty = self.function.ty(value);
+        let nan = self.constant(ty, ty.mask() >> 1);
+        operands.iter().fold(value, |value, &operand| {
+            let is_nan = self.is_nan(operand);
+            self.emit(Op::Select, &[is_nan, nan, value], ty)
+        })
+    }
+
+    /// An integer as a bf16, by an f32 that is exact or odd.
+    fn integer_to_bfloat(&mut self, i: &ast::Instruction) -> Translated {
+        let mode = float_mode(i.modifiers);
+        if mode.rounding != Rounding::Nearest {
+            return Err(self.unsupported_instruction(i));
+        }
+        let from = self.ty(i.types[1])?;
+        let value = self.source(&i.operands[1], from)?;
+        let conversion = IntegerConversion {
+            signedness: signedness(i.types[1]),
+            mode: FloatMode {
+                rounding: Rounding::Odd,
+                flush: false,
+            },
+        };
+        let value = self.emit(Op::IntegerToFloat(conversion), &[value], Type::F32);
+        let value = self.nearest_bfloat(value);
+        self.destination(&i.operands[0], value, false)
+    }
+
+    fn bfloat_to_integer(&mut self, i: &ast::Instruction) -> Translated {
+        let to = self.ty(i.types[0])?;
+        let value = self.source(&i.operands[1], Type::B16)?;
+        let value = self.from_bfloat(value);
+        let conversion = IntegerConversion {
+            signedness: signedness(i.types[0]),
+            mode: float_mode(i.modifiers),
+        };
+        let value = self.emit(Op::FloatToInteger(conversion), &[value], to);
+        self.destination(&i.operands[0], value, is_signed(i.types[0]))
     }
 
     fn to_tf32(&mut self, i: &ast::Instruction) -> Translated {
@@ -201,11 +271,15 @@ impl Translator<'_> {
 
     /// Rounding the bits of a NaN may carry into the sign: use a fixed NaN.
     fn keep_nan(&mut self, value: Value, rounded: Value, nan: Value) -> Value {
+        let is_nan = self.is_nan(value);
+        self.emit(Op::Select, &[is_nan, nan, rounded], Type::B32)
+    }
+
+    fn is_nan(&mut self, value: Value) -> Value {
         let comparison = crate::ir::FloatComparison {
             condition: crate::ir::FloatCondition::Nan,
             mode: FloatMode::NEAREST,
         };
-        let is_nan = self.emit(Op::FCompare(comparison), &[value, value], Type::B1);
-        self.emit(Op::Select, &[is_nan, nan, rounded], Type::B32)
+        self.emit(Op::FCompare(comparison), &[value, value], Type::B1)
     }
 }

@@ -85,6 +85,7 @@ impl FunctionWriter<'_> {
             Op::Cosine(_) => self.transcendental(GlslStd450Op::Cos, ty, &ids)?,
             Op::Exp2(_) => self.transcendental(GlslStd450Op::Exp2, ty, &ids)?,
             Op::Log2(_) => self.transcendental(GlslStd450Op::Log2, ty, &ids)?,
+            Op::Tanh(_) if ty == Type::F32 => self.tanh(ids[0]),
             Op::Tanh(_) => self.transcendental(GlslStd450Op::Tanh, ty, &ids)?,
             Op::FMin(_) => self.glsl(GlslStd450Op::NMin, ty, &ids),
             Op::FMax(_) => self.glsl(GlslStd450Op::NMax, ty, &ids),
@@ -192,6 +193,21 @@ impl FunctionWriter<'_> {
     fn reciprocal(&mut self, ty: Type, ids: &[Word]) -> Word {
         let one = self.float_constant(ty, 1.0);
         self.emit(spirv::Op::FDiv, ty, &[one, ids[0]])
+    }
+
+    /// Near zero drivers cancel all digits: there the first terms of the series do.
+    fn tanh(&mut self, id: Word) -> Word {
+        let ty = Type::F32;
+        let far = self.glsl(GlslStd450Op::Tanh, ty, &[id]);
+        let square = self.emit(spirv::Op::FMul, ty, &[id, id]);
+        let cube = self.emit(spirv::Op::FMul, ty, &[square, id]);
+        let third = self.float_constant(ty, -1.0 / 3.0);
+        let term = self.emit(spirv::Op::FMul, ty, &[cube, third]);
+        let near = self.emit(spirv::Op::FAdd, ty, &[id, term]);
+        let bound = self.float_constant(ty, 0.0625);
+        let magnitude = self.glsl(GlslStd450Op::FAbs, ty, &[id]);
+        let is_near = self.emit(spirv::Op::FOrdLessThan, Type::B1, &[magnitude, bound]);
+        self.emit(spirv::Op::Select, ty, &[is_near, near, far])
     }
 
     fn transcendental(&mut self, op: GlslStd450Op, ty: Type, ids: &[Word]) -> Result<Word, Error> {

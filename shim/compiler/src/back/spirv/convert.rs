@@ -52,7 +52,7 @@ impl FunctionWriter<'_> {
     pub(super) fn round(&mut self, ty: Type, id: Word, rounding: Rounding) -> Word {
         let op = match rounding {
             Rounding::Nearest | Rounding::Away => GlslStd450Op::RoundEven,
-            Rounding::Zero => GlslStd450Op::Trunc,
+            Rounding::Zero | Rounding::Odd => GlslStd450Op::Trunc,
             Rounding::Down => GlslStd450Op::Floor,
             Rounding::Up => GlslStd450Op::Ceil,
         };

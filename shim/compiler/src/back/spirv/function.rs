@@ -480,6 +480,8 @@ impl<'f> FunctionWriter<'f> {
 #[must_use]
 pub fn observes_warp(function: &Function) -> bool {
     use crate::front::words::SpecialRegister as R;
+    const WARP: u64 = 32;
+    let constants = function.constants();
     let mut instructions = function.blocks.iter().flat_map(|block| &block.instructions);
     instructions.any(|instruction| match instruction.op {
         Op::Special(special) => matches!(
@@ -496,7 +498,11 @@ pub fn observes_warp(function: &Function) -> bool {
         Op::Load(access) | Op::Store(access) => {
             access.space == ir::Space::Shared && access.order == ir::Order::Volatile
         }
-        Op::Barrier(_) => false,
+        // A barrier of as many threads as a warp has is the warp's.
+        Op::Barrier(_) => {
+            let count = instruction.arguments.last();
+            count.is_some_and(|count| constants[count.index()] == Some(WARP))
+        }
         op => op.is_convergent(),
     })
 }

@@ -200,8 +200,13 @@ impl FunctionWriter<'_> {
     }
 
     pub(super) fn barrier(&mut self, i: &Instruction, op: BarrierOp) -> Result<(), Error> {
-        let whole_block = self.known(i.arguments[i.arguments.len() - 1]) == Some(0);
-        if op != BarrierOp::Sync || !whole_block {
+        let count = self.known(i.arguments[i.arguments.len() - 1]);
+        // Threads come in whole warps: as many as one has are one.
+        if op == BarrierOp::Sync && count == Some(u64::from(WARP)) {
+            self.warp_barrier();
+            return Ok(());
+        }
+        if op != BarrierOp::Sync || count != Some(0) {
             return Err(self.unsupported("a barrier of part of a block"));
         }
         self.control_barrier(spirv::Scope::Workgroup);

@@ -288,7 +288,7 @@ impl Writer<'_> {
             Rounding::Down => negative,
             _ => self.constant(B1, 0),
         };
-        let rounded = self.rounded_magnitude(magnitude, &format, away);
+        let rounded = self.rounded_magnitude(magnitude, &format, away, rounding);
         // Beyond the greatest: that, or infinity.
         let infinity = self.constant(B64, format.infinity);
         let greatest = self.constant(B64, format.infinity - 1);
@@ -309,7 +309,13 @@ impl Writer<'_> {
 
     /// The bits of a positive f64 in a narrower format, one more where digits are
     /// lost and the rounding leads away from zero. May lie beyond infinity.
-    fn rounded_magnitude(&mut self, magnitude: Value, format: &Format, away: Value) -> Value {
+    fn rounded_magnitude(
+        &mut self,
+        magnitude: Value,
+        format: &Format,
+        away: Value,
+        rounding: Rounding,
+    ) -> Value {
         let (zero, one) = (self.constant(B64, 0), self.constant(B64, 1));
         let dropped = DIGITS - format.digits;
         let digits = self.constant(B32, DIGITS);
@@ -338,8 +344,15 @@ impl Writer<'_> {
         let unit = self.emit(Op::Shl, &[one, shift], B64);
         let rest = self.emit(Op::Sub, &[unit, one], B64);
         let bias = self.emit(Op::Select, &[away, rest, zero], B64);
+        let lost = self.emit(Op::And, &[value, rest], B64);
         let value = self.emit(Op::Add, &[value, bias], B64);
-        self.emit(Op::Shr(Unsigned), &[value, shift], B64)
+        let rounded = self.emit(Op::Shr(Unsigned), &[value, shift], B64);
+        if rounding != Rounding::Odd {
+            return rounded;
+        }
+        let inexact = self.compare(Condition::Ne, Unsigned, lost, zero);
+        let last = self.emit(Op::Select, &[inexact, one, zero], B64);
+        self.emit(Op::Or, &[rounded, last], B64)
     }
 
     fn integer_to_float(

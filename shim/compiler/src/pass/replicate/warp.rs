@@ -1,11 +1,12 @@
 //! What a thread sees of its place and of its warp: special registers, votes and
 //! shuffles, for several threads in one invocation.
 
+use super::super::lower_match::{identity, operation};
 use super::{Lanes, WARP, Writer};
 use crate::front::words::SpecialRegister as R;
 use crate::ir::{
-    Condition, Instruction, IntegerComparison, Op, ShuffleMode, Signedness, Special, Type, Value,
-    VoteMode,
+    Condition, Instruction, IntegerComparison, Op, ReduceOp, ShuffleMode, Signedness, Special,
+    Type, Value, VoteMode,
 };
 use Type::{B1, B32};
 
@@ -150,6 +151,25 @@ impl Writer<'_> {
             .collect();
     }
 
+    /// A reduction of the whole warp: each invocation reduces its lanes that are
+    /// here, then the subgroup what they have.
+    pub(super) fn reduce(&mut self, i: &Instruction, op: ReduceOp) {
+        let mut own = None;
+        for lane in 0..self.count {
+            let (value, here) = (self.lane(i.arguments[0], lane), self.mask(lane));
+            let neutral = self.constant(B32, identity(op));
+            let value = self.emit(Op::Select, &[here, value, neutral], B32);
+            own = Some(match own {
+                None => value,
+                Some(own) => self.emit(operation(op), &[own, value], B32),
+            });
+        }
+        let all = self.constant(B32, u64::from(u32::MAX));
+        let own = own.unwrap_or(all);
+        let value = self.emit(i.op, &[own, all], B32);
+        self.map[i.results[0].index()] = smallvec::smallvec![value];
+    }
+
     pub(super) fn shuffle(&mut self, i: &Instruction, mode: ShuffleMode) {
         let ty = self.old.ty(i.results[0]);
         let values: Lanes = (0..self.count)
@@ -157,17 +177,23 @@ impl Writer<'_> {
             .collect();
         let distance =
             self.known[i.arguments[1].index()].filter(|_| mode == ShuffleMode::Butterfly);
+        // One lane of the whole warp that all read.
+        let clamp = self.known[i.arguments[2].index()];
+        let whole = self.known[i.arguments[1].index()]
+            .filter(|_| mode == ShuffleMode::Index && clamp.is_some_and(|c| c & 0x1F1F == 31));
         let (mut read, mut in_range) = (Lanes::new(), Lanes::new());
         for lane in 0..self.count {
             let operand = self.lane(i.arguments[1], lane);
             let control = self.lane(i.arguments[2], lane);
             let (source, inside) = self.source_lane(mode, lane, operand, control);
             let own = values[lane as usize];
-            let value = match distance {
-                Some(distance) => {
-                    let other = lane ^ ((distance as u32 & 31) / self.size);
-                    self.read_lane(&values[other as usize..=other as usize], source, ty)
-                }
+            let candidate = match (distance, whole) {
+                (Some(distance), _) => Some(lane ^ ((distance as u32 & 31) / self.size)),
+                (_, Some(source)) => Some((source as u32 & 31) / self.size),
+                _ => None,
+            };
+            let value = match candidate {
+                Some(other) => self.read_lane(&values[other as usize..=other as usize], source, ty),
                 None => self.read_lane(&values, source, ty),
             };
             read.push(self.emit(Op::Select, &[inside, value, own], ty));
