@@ -232,5 +232,6 @@ fn description<'a>(
         specialization,
         subgroup_size: kernel.subgroup_size,
         full_subgroups: kernel.subgroup_size.is_some(),
+        dispatch_base: false,
     }
 }

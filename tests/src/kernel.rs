@@ -137,6 +137,7 @@ impl Computer {
             ],
             subgroup_size: kernel.subgroup_size,
             full_subgroups: kernel.subgroup_size.is_some(),
+            dispatch_base: false,
         });
         let pipeline = pipeline.expect("a pipeline");
         let fault = self.buffer(&[0; 4]);

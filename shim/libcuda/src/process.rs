@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock};
 use abi::{CUerror, CUresult, trace};
 
 use crate::core::device::Devices;
-use crate::core::kernel_times;
+use crate::core::{compilation, kernel_times};
 
 const FRESH: u8 = 0;
 const READY: u8 = 1;
@@ -105,7 +105,8 @@ extern "C" fn finish() {
     if STATE.swap(FINISHED, Ordering::AcqRel) == READY
         && let Some(devices) = DEVICES.get()
     {
-        devices.drain();
+        compilation::stop();
+        devices.finish();
         kernel_times::print();
     }
 }

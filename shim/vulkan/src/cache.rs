@@ -75,16 +75,23 @@ impl Device {
         merged.map(|()| true)
     }
 
-    /// Writes all pipelines made so far, replacing the file in one step.
-    pub fn store_pipeline_cache(&self, path: &Path) -> Result<(), Error> {
+    /// Writes all pipelines made so far, replacing the file in one step. Where they
+    /// take more than `limit` bytes the file is removed, to begin again from nothing.
+    pub fn store_pipeline_cache(&self, path: &Path, limit: u64) -> Result<(), Error> {
         let cache = self.pipeline_cache().shared();
         // SAFETY: the cache is live.
         let blob =
             unsafe { self.raw().get_pipeline_cache_data(*cache) }.at("vkGetPipelineCacheData")?;
-        replace(path, &wrap(&blob)).map_err(|error| Error::Cache {
+        let failed = |reason: String| Error::Cache {
             path: path.to_owned(),
-            reason: error.to_string(),
-        })
+            reason,
+        };
+        if blob.len() as u64 > limit {
+            let _ = fs::remove_file(path);
+            let reason = format!("{} bytes of pipelines, more than {limit}", blob.len());
+            return Err(failed(reason));
+        }
+        replace(path, &wrap(&blob)).map_err(|error| failed(error.to_string()))
     }
 
     /// Whether the blob was written by this driver for this device.

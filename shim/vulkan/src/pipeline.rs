@@ -23,6 +23,8 @@ pub struct PipelineDescription<'a> {
     pub subgroup_size: Option<u32>,
     /// Demands that every workgroup is made of whole subgroups.
     pub full_subgroups: bool,
+    /// Allows dispatches that begin at another workgroup than 0.
+    pub dispatch_base: bool,
 }
 
 /// A compiled kernel. What it does with the addresses that it is given is
@@ -32,6 +34,7 @@ pub struct Pipeline {
     pipeline: vk::Pipeline,
     layout: vk::PipelineLayout,
     push_constant_size: u32,
+    dispatch_base: bool,
 }
 
 impl Device {
@@ -55,6 +58,7 @@ impl Device {
             pipeline,
             layout,
             push_constant_size,
+            dispatch_base: description.dispatch_base,
         }))
     }
 
@@ -131,7 +135,12 @@ impl Device {
             size = size.required_subgroup_size(subgroup_size);
             stage = stage.push_next(&mut size);
         }
+        let flags = match description.dispatch_base {
+            true => vk::PipelineCreateFlags::DISPATCH_BASE,
+            false => vk::PipelineCreateFlags::empty(),
+        };
         let info = [vk::ComputePipelineCreateInfo::default()
+            .flags(flags)
             .stage(stage)
             .layout(layout)];
         let cache = self.pipeline_cache().shared();
@@ -171,6 +180,15 @@ impl Pipeline {
                 "{} bytes of push constants to a pipeline with {most}",
                 push.len()
             )));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_base(&self, base: [u32; 3]) -> Result<(), Error> {
+        if base != [0; 3] && !self.dispatch_base {
+            return Err(Error::invalid(
+                "a dispatch that begins behind workgroup 0, of a pipeline made without",
+            ));
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! Queues: where recorded commands are handed to the device.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use ash::vk;
 
@@ -134,6 +135,24 @@ impl Device {
                 .for_each(|slot| self.command_slots().give_back(slot));
         }
         self.destroy_retired();
+    }
+
+    /// Waits until all that was handed over is done: `true`, or `false` when
+    /// `limit` ran out first.
+    pub fn wait_done(&self, limit: Duration) -> Result<bool, Error> {
+        let end = Instant::now() + limit;
+        let last = |queue| {
+            let state: MutexGuard<'_, QueueState> = lock(queue);
+            let last = state.pending.back();
+            last.map(|last| (last.timeline.clone(), last.value))
+        };
+        for (timeline, value) in self.queue_states().iter().filter_map(last) {
+            let left = end.saturating_duration_since(Instant::now());
+            if !timeline.wait(value, Some(left))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Destroys a semaphore as soon as no driver can touch it.

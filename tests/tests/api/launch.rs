@@ -380,6 +380,85 @@ fn a_kernel_of_a_library_is_launched_like_a_function() {
     check_enumeration(&context, CUfunction(kernel.0), over((2, 1, 1), (48, 1, 1)));
 }
 
+/// A kernel whose threads write 4 KiB of local memory by generic addresses, read it
+/// back and count themselves if they find what they wrote. Which memory an address
+/// is of depends on a parameter, so that no compiler keeps it in registers.
+const LOCAL: &str = ".version 6.0
+.target sm_50
+.address_size 64
+.visible .entry local(.param .u64 counter, .param .u64 elsewhere, .param .u32 which) {
+    .local .align 8 .b8 depot[4096];
+    .reg .pred %p<4>;
+    .reg .b32 %r<20>;
+    .reg .b64 %rd<9>;
+    ld.param.u64 %rd1, [counter];
+    ld.param.u64 %rd2, [elsewhere];
+    ld.param.u32 %r1, [which];
+    mov.u64 %rd3, depot;
+    cvta.local.u64 %rd4, %rd3;
+    setp.ne.u32 %p1, %r1, 0;
+    selp.b64 %rd5, %rd2, %rd4, %p1;
+    mov.u32 %r2, %ctaid.x;
+    mov.u32 %r3, %ctaid.y;
+    mov.u32 %r4, %ctaid.z;
+    mov.u32 %r5, %tid.x;
+    mad.lo.u32 %r6, %r4, 7919, %r3;
+    mad.lo.u32 %r6, %r6, 104729, %r2;
+    mad.lo.u32 %r6, %r6, 64, %r5;
+    mov.u32 %r7, 0;
+WRITE:
+    mul.wide.u32 %rd6, %r7, 256;
+    add.u64 %rd6, %rd5, %rd6;
+    add.u32 %r8, %r6, %r7;
+    st.u32 [%rd6], %r8;
+    add.u32 %r7, %r7, 1;
+    setp.lt.u32 %p2, %r7, 16;
+    @%p2 bra WRITE;
+    mov.u32 %r7, 0;
+    mov.u32 %r9, 0;
+READ:
+    mul.wide.u32 %rd6, %r7, 256;
+    add.u64 %rd6, %rd5, %rd6;
+    add.u32 %r8, %r6, %r7;
+    ld.u32 %r10, [%rd6];
+    xor.b32 %r10, %r10, %r8;
+    or.b32 %r9, %r9, %r10;
+    add.u32 %r7, %r7, 1;
+    setp.lt.u32 %p2, %r7, 16;
+    @%p2 bra READ;
+    setp.ne.u32 %p3, %r9, 0;
+    @%p3 bra DONE;
+    atom.global.add.u32 %r11, [%rd1], 1;
+DONE:
+    ret;
+}
+";
+
+#[test]
+fn threads_have_local_memory_of_their_own_however_large_the_grid() {
+    let context = Context::primary();
+    let function = context.function(context.module(&terminated(LOCAL)), "local");
+    for grid in [
+        (1 << 20, 1, 1),
+        (1, 60_000, 1),
+        (3, 50, 200),
+        (1, 2, 65_535),
+    ] {
+        let counter = context.upload(&[0; 4]);
+        let launch = over(grid, (3, 1, 1));
+        let (mut place, mut elsewhere, mut which) = (counter.base, CUdeviceptr::NULL, 0_u32);
+        let mut parameters = [
+            argument(&mut place),
+            argument(&mut elsewhere),
+            argument(&mut which),
+        ];
+        launch.run(&context, function, &mut parameters).unwrap();
+        context.cuCtxSynchronize().unwrap();
+        let threads = launch.threads() as u32;
+        assert_eq!(counter.read(), threads.to_le_bytes(), "{grid:?}");
+    }
+}
+
 #[test]
 fn a_shape_that_no_device_has_is_refused() {
     let context = Context::primary();

@@ -4,6 +4,7 @@
 //! driver alike (`TARGET`); what only pumice promises lies in modules named
 //! `on_pumice`.
 
+mod compilation;
 mod context;
 mod copy;
 mod copy_pitched;
@@ -15,6 +16,7 @@ mod event;
 mod execution;
 mod export_table;
 mod fat_binary;
+mod faults;
 mod host_memory;
 mod initialization;
 mod launch;

@@ -108,7 +108,9 @@ pub fn cuLibraryGetModule(module: Out<CUmodule>, library: Arc<Library>) -> CUres
 }
 
 pub fn cuKernelGetFunction(function: Out<CUfunction>, kernel: Arc<Kernel>) -> CUresult {
-    function.write(kernel.function()?.handle());
+    let found = kernel.function()?;
+    found.compile_ahead();
+    function.write(found.handle());
     Ok(())
 }
 

@@ -65,7 +65,9 @@ pub fn cuModuleGetFunction(
 ) -> CUresult {
     // CUDA_ERROR_NOT_FOUND if the module has no such kernel.
     let name = symbol(name)?;
-    function.write(module.function(name)?.handle());
+    let found = module.function(name)?;
+    found.compile_ahead();
+    function.write(found.handle());
     Ok(())
 }
 

@@ -9,7 +9,8 @@ use compiler::CompiledKernel;
 use compiler::back::spirv::layout::{self, specialization};
 
 use crate::core::context::Resources;
-use crate::core::launch::LaunchRecord;
+use crate::core::launch::{LaunchRecord, Part, Scratch};
+use crate::core::pipeline_cache;
 use crate::error::cuda_error;
 use crate::handles::HostPtr;
 
@@ -22,7 +23,7 @@ const SHARED_CLASS: u32 = 1024;
 /// A kernel, compiled for a device.
 pub struct Compiled {
     name: String,
-    kernel: CompiledKernel,
+    kernel: Arc<CompiledKernel>,
     /// The addresses that all launches share: see `layout`.
     record: Arc<vulkan::Allocation>,
     pipelines: Mutex<HashMap<Shape, Arc<vulkan::Pipeline>>>,
@@ -69,7 +70,7 @@ impl Compiled {
     pub fn new(
         resources: &Resources,
         name: &str,
-        kernel: CompiledKernel,
+        kernel: Arc<CompiledKernel>,
         variables: &[u64],
     ) -> Result<Self, CUerror> {
         let words = layout::RECORD_VARIABLES as usize + variables.len();
@@ -110,7 +111,7 @@ impl Compiled {
         self.record.device_address()
     }
 
-    /// What a launch of `threads` threads needs in memory, if anything.
+    /// What a dispatch needs in memory, if anything.
     ///
     /// # Errors
     /// `OUT_OF_MEMORY`.
@@ -118,10 +119,10 @@ impl Compiled {
         &self,
         resources: &Resources,
         parameters: &[u8],
-        threads: u64,
+        scratch: &Option<Scratch>,
+        part: &Part,
     ) -> Result<Option<LaunchRecord>, CUerror> {
-        let scratch = u64::from(self.kernel.scratch_bytes) * threads;
-        if !self.kernel.parameters_in_memory && scratch == 0 {
+        if !self.kernel.parameters_in_memory && scratch.is_none() {
             return Ok(None);
         }
         let parameters = if self.kernel.parameters_in_memory {
@@ -129,7 +130,7 @@ impl Compiled {
         } else {
             &[]
         };
-        LaunchRecord::write(resources, parameters, scratch).map(Some)
+        LaunchRecord::write(resources, parameters, scratch, part).map(Some)
     }
 
     /// The pipeline for a shape, made at its first launch.
@@ -169,6 +170,7 @@ impl Compiled {
             (specialization::BLOCK_Z, shape.block[2]),
             (specialization::SHARED_WORDS, shape.shared_words.max(4)),
         ];
+        pipeline_cache::load(resources.device, &resources.vulkan);
         let physical = resources.vulkan.physical();
         let observes_warp = self.kernel.subgroup_size.is_some();
         let selectable = physical.subgroup().size_selectable;
@@ -179,7 +181,10 @@ impl Compiled {
             specialization: &specialization,
             subgroup_size: self.kernel.subgroup_size.filter(|_| selectable),
             full_subgroups: observes_warp && physical.features().full_subgroups,
+            // Such launches run in parts.
+            dispatch_base: self.kernel.scratch_bytes > 0,
         });
+        pipeline_cache::note_new(resources.device, &resources.vulkan);
         trace::note(format_args!(
             "kernel {}: pipeline for blocks of {:?} in {:.1} ms",
             self.name,

@@ -157,7 +157,11 @@ impl Context {
             .resources
             .write()
             .unwrap_or_else(PoisonError::into_inner) = None;
-        resources.release();
+        if resources.has_timed_out() {
+            resources.abandon();
+        } else {
+            resources.release();
+        }
         result
     }
 
@@ -338,7 +342,12 @@ impl Resources {
     /// Notes a Vulkan failure: one that loses the device is returned by every
     /// later call of the context, as CUDA does.
     pub fn note_failure(&self, error: CUerror) -> CUerror {
-        if matches!(error, CUerror::LAUNCH_FAILED | CUerror::ASSERT) {
+        let sticky = [
+            CUerror::LAUNCH_FAILED,
+            CUerror::ASSERT,
+            CUerror::LAUNCH_TIMEOUT,
+        ];
+        if sticky.contains(&error) {
             self.fault.store(error.code(), Ordering::Release);
         }
         error
@@ -347,6 +356,11 @@ impl Resources {
     /// The device address of the word that a kernel sets when it traps.
     pub fn trap_address(&self) -> u64 {
         self.trap.device_address()
+    }
+
+    /// Whether a kernel was given up that may still run.
+    pub fn has_timed_out(&self) -> bool {
+        self.fault.load(Ordering::Acquire) == CUerror::LAUNCH_TIMEOUT.code()
     }
 
     /// Whether the context still works: a kernel that trapped ends it, as does a
@@ -434,6 +448,14 @@ impl Resources {
             });
         }
         memory::free_all_of(self.context);
+    }
+
+    /// Forgets what the context owns without freeing it: a kernel that was given up
+    /// may still run, and write to it.
+    fn abandon(self: &Arc<Self>) {
+        STREAMS.retain(|stream| !stream.is_of(self));
+        EVENTS.retain(|event| !event.is_of(self));
+        std::mem::forget(self.clone());
     }
 }
 

@@ -12,7 +12,8 @@ use identity::Identity;
 use crate::core::attributes::Traits;
 use crate::core::context::{Context, Resources};
 use crate::core::memory::AddressMap;
-use crate::core::{debug, self_test, target, visible_devices};
+use crate::core::pipeline_cache::{self, PipelineCache};
+use crate::core::{debug, self_test, target, visible_devices, watchdog};
 use crate::error::cuda_error;
 use crate::process;
 
@@ -25,6 +26,7 @@ pub struct Device {
     target: OnceLock<Result<Target, vulkan::Error>>,
     primary: OnceLock<PrimaryContext>,
     flusher: Flusher,
+    pub pipelines: PipelineCache,
     /// Every address that the device's memory has.
     pub addresses: AddressMap,
 }
@@ -105,21 +107,36 @@ impl Device {
         self.flusher.request(resources);
     }
 
-    /// A software device's threads run in this process and must not outlive its
-    /// libraries; a GPU's work goes on without it.
-    fn drain(&self) {
-        if self.physical.kind() != vulkan::Kind::Cpu {
-            return;
-        }
+    /// What is left to do when the process exits. A software device's threads run in
+    /// this process and must not outlive its libraries; a GPU's work goes on without
+    /// it.
+    fn finish(&self) {
         let opened = self
             .opened
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        if let Some(Err(error)) = opened.map(|device| device.wait_idle()) {
+        let Some(device) = opened else {
+            return;
+        };
+        pipeline_cache::close(self, &device);
+        if self.physical.kind() == vulkan::Kind::Cpu
+            && let Err(error) = drain(&device)
+        {
             trace::note(format_args!("at exit: {error}"));
         }
     }
+}
+
+/// Waits for the device's work, but not for a kernel without end: a process ends
+/// although its kernels do not, as with NVIDIA's driver.
+fn drain(device: &vulkan::Device) -> Result<(), vulkan::Error> {
+    let limit = watchdog::limit().unwrap_or(EXIT_GRACE);
+    if device.wait_done(limit.min(EXIT_GRACE))? {
+        return device.wait_idle();
+    }
+    trace::note(format_args!("at exit: a kernel still runs"));
+    Ok(())
 }
 
 impl PrimaryContext {
@@ -174,6 +191,8 @@ struct Requests {
     running: bool,
 }
 
+/// How long a process that exits waits for its software device.
+const EXIT_GRACE: Duration = Duration::from_secs(10);
 /// How long recorded work may wait for more before it is submitted.
 const MOMENT: Duration = Duration::from_micros(200);
 
@@ -292,9 +311,9 @@ impl Devices {
         self.0.iter()
     }
 
-    /// Waits for the work that runs in this process.
-    pub fn drain(&self) {
-        self.iter().for_each(Device::drain);
+    /// What is left to do when the process exits.
+    pub fn finish(&self) {
+        self.iter().for_each(Device::finish);
     }
 }
 
@@ -317,6 +336,7 @@ impl Device {
             target: OnceLock::new(),
             primary: OnceLock::new(),
             flusher: Flusher::default(),
+            pipelines: PipelineCache::default(),
             addresses: AddressMap::default(),
         }
     }

@@ -11,7 +11,9 @@ use compiler::front::words::StateSpace;
 use compiler::front::{Function as Entry, align_up};
 use compiler::{CompiledKernel, ModuleSource};
 
+use crate::core::compilation::{Ahead, Thread};
 use crate::core::compiled::Compiled;
+use crate::core::image::Failure;
 use crate::core::module::{Module, report};
 use crate::core::{debug, kernel_cache};
 use crate::handles::FUNCTIONS;
@@ -31,7 +33,10 @@ pub struct Function {
     entry: Entry,
     max_dynamic_shared: AtomicI32,
     carveout: AtomicI32,
+    /// The SPIR-V, which may be made ahead of the first launch.
+    translated: OnceLock<Result<Arc<CompiledKernel>, CUerror>>,
     compiled: OnceLock<Result<Arc<Compiled>, CUerror>>,
+    ahead: Ahead,
 }
 
 impl Function {
@@ -44,7 +49,9 @@ impl Function {
             entry,
             max_dynamic_shared: AtomicI32::new(UNSET),
             carveout: AtomicI32::new(-1),
+            translated: OnceLock::new(),
             compiled: OnceLock::new(),
+            ahead: Ahead::default(),
         })
     }
 
@@ -70,7 +77,8 @@ impl Function {
         self.module.upgrade().ok_or(CUerror::INVALID_HANDLE)
     }
 
-    /// The compiled kernel; compiles it now unless somebody has.
+    /// The compiled kernel; compiles it now unless somebody has. A caller waits for
+    /// this kernel alone.
     ///
     /// # Errors
     /// The status of a kernel that does not compile, whose reason the log gives
@@ -81,12 +89,63 @@ impl Function {
             .clone()
     }
 
+    /// Starts the kernel's compilation on another thread, as its handle was asked
+    /// for.
+    pub fn compile_ahead(self: &Arc<Self>) {
+        if self.translated.get().is_none() {
+            self.ahead.ask(self);
+        }
+    }
+
+    /// The kernel's SPIR-V, from the cache or made now; `thread` says by whom.
+    ///
+    /// # Errors
+    /// As [`Self::compiled`].
+    pub fn translated(&self, thread: Thread) -> Result<Arc<CompiledKernel>, CUerror> {
+        self.translated
+            .get_or_init(|| self.translate(thread).map(Arc::new))
+            .clone()
+    }
+
     fn compile(&self) -> Result<Compiled, CUerror> {
+        self.ahead.used();
+        self.check_shared_memory()?;
+        let kernel = self.translated(Thread::Launching)?;
         let module = self.module()?;
         let resources = module.resources()?;
+        let address = |name: &String| Ok(module.global(name)?.0.0 as u64);
+        let variables = kernel
+            .variables
+            .iter()
+            .map(address)
+            .collect::<Result<Vec<_>, CUerror>>()?;
+        Compiled::new(&resources, &self.entry.name, kernel, &variables)
+    }
+
+    /// `LAUNCH_OUT_OF_RESOURCES` if a block has more shared memory of its own than
+    /// the device.
+    fn check_shared_memory(&self) -> Result<(), CUerror> {
+        let traits = self.module()?.resources()?.device.traits();
+        let most = u64::from(traits.shared_memory_optin().unsigned_abs());
+        let bytes = self.shared_bytes();
+        if bytes <= most {
+            return Ok(());
+        }
+        let message = format!(
+            "kernel `{}` has {bytes} bytes of shared memory, the device {most}",
+            self.entry.name
+        );
+        Err(report(&Failure::new(
+            CUerror::LAUNCH_OUT_OF_RESOURCES,
+            message,
+        )))
+    }
+
+    fn translate(&self, thread: Thread) -> Result<CompiledKernel, CUerror> {
+        let module = self.module()?;
         let source = module.image().source()?;
         let start = Instant::now();
-        let target = resources.device.compiler_target()?;
+        let target = module.resources()?.device.compiler_target()?;
         let entry = kernel_cache::Entry::of(module.image().digest()?, &self.entry.name, &target);
         let cached = entry.as_ref().and_then(kernel_cache::Entry::load);
         let known = cached.is_some();
@@ -100,20 +159,14 @@ impl Function {
         if let Some(entry) = entry.filter(|_| !known) {
             entry.store(&kernel);
         }
-        self.say_how_long(&kernel, known, start);
+        self.say_how_long(&kernel, known, thread, start);
         self.dump(source, &kernel);
-        let address = |name: &String| Ok(module.global(name)?.0.0 as u64);
-        let variables = kernel
-            .variables
-            .iter()
-            .map(address)
-            .collect::<Result<Vec<_>, CUerror>>()?;
-        Compiled::new(&resources, &self.entry.name, kernel, &variables)
+        Ok(kernel)
     }
 
-    fn say_how_long(&self, kernel: &CompiledKernel, known: bool, start: Instant) {
+    fn say_how_long(&self, kernel: &CompiledKernel, known: bool, thread: Thread, start: Instant) {
         let message = format!(
-            "kernel {}: {} bytes of SPIR-V {} in {:.1} ms",
+            "kernel {}: {} bytes of SPIR-V {} in {:.1} ms{thread}",
             self.entry.name,
             4 * kernel.spirv.len(),
             if known { "from the cache" } else { "compiled" },

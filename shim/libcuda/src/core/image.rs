@@ -196,6 +196,7 @@ impl Image {
 
     fn of_text(text: String) -> Result<Self, Failure> {
         let source = read(text)?;
+        check_bodies(&source)?;
         Ok(Self::new(None, OnceLock::from(Ok(source))))
     }
 
@@ -248,6 +249,35 @@ fn read(text: String) -> Result<ModuleSource, Failure> {
         return Err(Failure::new(CUerror::NO_BINARY_FOR_GPU, newer));
     }
     Ok(source)
+}
+
+/// Text up to this many bytes is parsed when it is loaded.
+const CHECKED_BYTES: usize = 1 << 20;
+
+/// Refuses text whose bodies do not follow PTX's grammar, as NVIDIA's driver does
+/// when it loads it. An instruction that only this compiler lacks fails its kernel
+/// alone, at its launch. What compilers packed into fat binaries is not looked at:
+/// a module of thousands of kernels must load at once.
+fn check_bodies(source: &ModuleSource) -> Result<(), Failure> {
+    if source.text.len() > CHECKED_BYTES {
+        return Ok(());
+    }
+    for function in &source.index.functions {
+        let Err(error) = front::body(&source.text, &source.index, function) else {
+            continue;
+        };
+        let malformed = matches!(
+            error.reason,
+            front::Reason::Unexpected { .. }
+                | front::Reason::UnknownSymbol(_)
+                | front::Reason::Redeclared(_)
+        );
+        if malformed {
+            let kernel = function.name.clone();
+            return Err(compiler::Error::Ptx { kernel, error }.into());
+        }
+    }
+    Ok(())
 }
 
 fn sm(persona: Persona) -> u32 {

@@ -74,7 +74,8 @@ impl Entry {
     }
 }
 
-fn limit() -> u64 {
+/// The bytes that each of the caches may take.
+pub fn limit() -> u64 {
     let text = std::env::var("CUDA_CACHE_MAXSIZE").ok();
     text.and_then(|text| text.trim().parse().ok())
         .unwrap_or(DEFAULT_LIMIT)

@@ -20,13 +20,18 @@ use abi::{CUerror, CUresult};
 
 use crate::core::callback::Callbacks;
 use crate::core::context::{self, Context, Resources};
-use crate::core::host_memory;
+use crate::core::{host_memory, watchdog};
 use crate::error::cuda_error;
 use crate::exports::{DefaultStream, default_stream};
 use crate::handles::{HostPtr, STREAMS};
 
 /// A batch is submitted at this many operations, so that the device starts early.
 const BATCH_OPERATIONS: u32 = 64;
+/// While nothing is in flight a batch is submitted sooner: the first at one
+/// operation, each that follows without a pause at twice as many, up to these. A
+/// submission costs as much as recording dozens of launches, and a device that
+/// outruns the program would else get one a launch.
+const IDLE_OPERATIONS: u32 = 16;
 
 /// How a stream relates to the legacy default stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,9 +110,21 @@ impl Point {
     /// # Errors
     /// The status of a device that is lost.
     pub fn reach(&self, resources: &Resources) -> CUresult {
-        let reached = self.line.timeline.wait(self.value, None);
-        reached.map_err(|error| resources.note_failure(cuda_error(&error)))?;
-        Ok(())
+        let failed = |error: vulkan::Error| resources.note_failure(cuda_error(&error));
+        if resources.has_timed_out() {
+            return Err(CUerror::LAUNCH_TIMEOUT);
+        }
+        loop {
+            let before = self.line.timeline.value().map_err(failed)?;
+            let limit = watchdog::limit();
+            if self.line.timeline.wait(self.value, limit).map_err(failed)? {
+                return Ok(());
+            }
+            if self.line.timeline.value().map_err(failed)? == before {
+                watchdog::report(limit);
+                return Err(resources.note_failure(CUerror::LAUNCH_TIMEOUT));
+            }
+        }
     }
 }
 
@@ -136,6 +153,10 @@ struct State {
     waits: Vec<Point>,
     /// The value of the legacy stream that a blocking stream waits for already.
     ordered_after_legacy: u64,
+    /// Operations at which the next batch is submitted if nothing is in flight.
+    idle_operations: u32,
+    /// Local memory of kernels, which the stream's launches use one after another.
+    scratch: Option<Arc<vulkan::Allocation>>,
 }
 
 struct Batch {
@@ -280,7 +301,30 @@ impl Stream {
         let mut state = self.lock();
         self.begin(&resources, &mut state)?;
         self.close(&resources, &mut state)?;
+        state.idle_operations = 1;
         Ok(Point::new(self.line.clone(), state.closed))
+    }
+
+    /// At least `bytes` of device memory for the next operation alone: what it
+    /// records must keep it.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn scratch(
+        &self,
+        resources: &Resources,
+        bytes: u64,
+    ) -> Result<Arc<vulkan::Allocation>, vulkan::Error> {
+        let mut state = self.lock();
+        if let Some(scratch) = state.scratch.as_ref().filter(|it| it.size() >= bytes) {
+            return Ok(scratch.clone());
+        }
+        state.scratch = None;
+        let scratch = resources
+            .vulkan
+            .allocate(bytes, vulkan::Placement::Device)?;
+        state.scratch = Some(scratch.clone());
+        Ok(scratch)
     }
 
     /// Submits what is recorded, if anything is.
@@ -429,10 +473,14 @@ impl Stream {
     fn close_if_due(&self, resources: &Resources, state: &mut State) -> CUresult {
         let operations = state.batch.as_ref().map_or(0, |batch| batch.operations);
         let last = Point::new(self.line.clone(), state.closed);
-        if operations >= BATCH_OPERATIONS || last.is_reached(resources)? {
-            return self.close(resources, state);
+        let enough = operations >= state.idle_operations;
+        if operations >= BATCH_OPERATIONS || enough && last.is_reached(resources)? {
+            self.close(resources, state)?;
+            state.idle_operations = (2 * state.idle_operations).clamp(2, IDLE_OPERATIONS);
+        } else if operations == 1 {
+            // Later ones go with it.
+            resources.device.submit_soon(&self.resources);
         }
-        resources.device.submit_soon(&self.resources);
         Ok(())
     }
 

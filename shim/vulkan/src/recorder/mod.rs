@@ -118,11 +118,25 @@ impl Recorder {
         push: &[u8],
         groups: [u32; 3],
     ) -> Result<(), Error> {
+        self.dispatch_from(pipeline, push, [0; 3], groups)
+    }
+
+    /// As [`Recorder::dispatch`], but the first workgroup's number is `base`. A
+    /// pipeline takes another base than 0 only if it was made to.
+    pub fn dispatch_from(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        push: &[u8],
+        base: [u32; 3],
+        groups: [u32; 3],
+    ) -> Result<(), Error> {
         pipeline.check_push(push)?;
+        pipeline.check_base(base)?;
         let most = self.device.physical().limits().workgroup_count_accepted;
-        if groups.iter().zip(most).any(|(&count, most)| count > most) {
+        let ends = base.iter().zip(groups).map(|(&b, g)| b.saturating_add(g));
+        if ends.zip(most).any(|(end, most)| end > most) {
             return Err(Error::invalid(format!(
-                "{groups:?} workgroups; the device takes {most:?}"
+                "{groups:?} workgroups from {base:?}; the device takes {most:?}"
             )));
         }
         let raw = self.device.raw();
@@ -141,7 +155,12 @@ impl Recorder {
                     push,
                 );
             }
-            raw.cmd_dispatch(self.buffer, groups[0], groups[1], groups[2]);
+            if base == [0; 3] {
+                raw.cmd_dispatch(self.buffer, groups[0], groups[1], groups[2]);
+            } else {
+                let ([x, y, z], [w, h, d]) = (base, groups);
+                raw.cmd_dispatch_base(self.buffer, x, y, z, w, h, d);
+            }
         }
         if self.bound != pipeline.raw() {
             self.bound = pipeline.raw();

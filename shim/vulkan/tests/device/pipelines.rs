@@ -255,7 +255,9 @@ fn a_pipeline_cache_survives_its_file_and_refuses_a_damaged_one() {
     rig.device
         .pipeline(&description(&spirv))
         .expect("a pipeline");
-    rig.device.store_pipeline_cache(&path).expect("stored");
+    rig.device
+        .store_pipeline_cache(&path, u64::MAX)
+        .expect("stored");
     assert_eq!(
         fs::read_dir(directory.path()).expect("a directory").count(),
         1,
@@ -293,7 +295,7 @@ fn a_pipeline_cache_survives_its_file_and_refuses_a_damaged_one() {
     }
     let unwritable = directory.path().join("missing").join("pipelines");
     assert!(matches!(
-        rig.device.store_pipeline_cache(&unwritable),
+        rig.device.store_pipeline_cache(&unwritable, u64::MAX),
         Err(Error::Cache { .. })
     ));
     assert_eq!(
