@@ -100,6 +100,9 @@ pub fn compile(
     target: &Target,
 ) -> Result<CompiledKernel, Error> {
     let (mut function, messages) = lower_with_messages(source, kernel)?;
+    if !target.fused_multiply_add {
+        pass::emulate_fused_f64(&mut function);
+    }
     let observes_warp = spirv::observes_warp(&function);
     let lanes = match (observes_warp, target.subgroup_size) {
         (true, size @ (4 | 8 | 16)) => {
@@ -180,6 +183,7 @@ fn lower_with_messages(
     pass::eliminate_dead_code(&mut function);
     pass::place_local(&mut function);
     pass::infer_address_space(&mut function);
+    pass::split_generic(&mut function);
     pass::lower_barrier_reduction(&mut function);
     pass::lower_match(&mut function);
     pass::legalize(&mut function);

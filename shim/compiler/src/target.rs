@@ -23,8 +23,8 @@ pub struct Target {
     pub shared_float32_atomic_add: bool,
     /// `shaderSignedZeroInfNanPreserveFloat32`
     pub preserve_special_values: bool,
-    /// Whether GLSL's `fma` of f32 rounds once. Where it does not, the product
-    /// and sum are computed in f64 and rounded.
+    /// Whether GLSL's `fma` rounds once. Where it does not, that of f32 is computed
+    /// in f64 and rounded, and that of f64 of sums and products that round each.
     pub fused_multiply_add: bool,
     /// `VK_KHR_shader_maximal_reconvergence`
     pub maximal_reconvergence: bool,

@@ -99,6 +99,7 @@ ex2.approx.f16 : T = T ; sm=75 exponent ulp=2
 set.{eq,lt,geu,nan}{,.ftz}.f16.f16 : f16 = f16 f16 ; group=half bits
 set.{ne,ltu}.{u32,s32,u16,s16}.f16 : D = f16 f16 ; group=half bits
 set.{eq,gt,geu}{,.ftz}.f16x2.f16x2 : b32 = b32 b32 ; group=half
+set.{gt,neu}.{u32,s32}.f16x2 : b32 = b32 b32 ; group=half
 setp.{eq,lt,geu}{,.ftz}.f16x2 : pred|pred = b32 b32 ; group=half
 setp.{eq,lt,geu,nan}.bf16 : pred = b16 b16 ; sm=90 group=bf16
 setp.{lt,neu}.bf16x2 : pred|pred = b32 b32 ; sm=90 group=bf16

@@ -2,8 +2,8 @@
 //!
 //! Almost every pointer is a kernel's parameter or comes from `cvta`, so the
 //! space follows from where an address was computed from. What stays open is
-//! global unless the kernel makes generic addresses of shared memory; then the
-//! access is refused by name rather than sent to the wrong memory.
+//! global unless the kernel makes generic addresses of shared memory; then it is
+//! left to [`super::split_generic`].
 
 use crate::ir::{Function, Instruction, Op, Space, Type, Value};
 

@@ -3,6 +3,8 @@
 
 mod rounding;
 
+pub use rounding::emulate_fused_f64;
+
 use crate::ir::{
     Condition, Dot2, FloatComparison, FloatCondition, FloatMode, Function, Half, Instruction,
     IntegerComparison, Op, PermuteMode, Rounding, Signedness, Type, Value,
@@ -12,6 +14,26 @@ use Type::{B1, B8, B32, B64};
 
 /// Replaces every operation that the back end does not write.
 pub fn legalize(function: &mut Function) {
+    each(function, |writer, i| {
+        writer.instruction(i);
+    });
+}
+
+/// Replaces the operations for which `expand` makes a value.
+fn rewrite(
+    function: &mut Function,
+    expand: impl Fn(&mut Writer<'_>, &Instruction) -> Option<Value>,
+) {
+    each(function, |writer, i| {
+        writer.offset = i.offset;
+        match expand(writer, &i) {
+            Some(value) => writer.name(value, i.results[0]),
+            None => writer.out.push(i),
+        }
+    });
+}
+
+fn each(function: &mut Function, write: impl Fn(&mut Writer<'_>, Instruction)) {
     let known = function.constants();
     for block in function.block_ids() {
         let instructions = std::mem::take(&mut function[block].instructions);
@@ -22,7 +44,7 @@ pub fn legalize(function: &mut Function) {
             out: Vec::with_capacity(instructions.len()),
         };
         for instruction in instructions {
-            writer.instruction(instruction);
+            write(&mut writer, instruction);
         }
         let out = writer.out;
         function[block].instructions = out;

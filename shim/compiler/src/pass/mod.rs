@@ -14,11 +14,12 @@ mod remove_unreachable_blocks;
 mod replicate;
 mod retire_surplus_threads;
 mod simplify;
+mod split_generic;
 mod structurize;
 
 pub use eliminate_dead_code::eliminate_dead_code;
 pub use infer_address_space::infer_address_space;
-pub use legalize::legalize;
+pub use legalize::{emulate_fused_f64, legalize};
 pub use lower_barrier_reduction::lower_barrier_reduction;
 pub use lower_match::lower_match;
 pub use lower_print::{PrintError, lower_print};
@@ -29,6 +30,7 @@ pub use remove_unreachable_blocks::remove_unreachable_blocks;
 pub use replicate::{ReplicateError, replicate};
 pub use retire_surplus_threads::retire_surplus_threads;
 pub use simplify::simplify;
+pub use split_generic::split_generic;
 pub use structurize::{StructurizeError, structurize};
 
 use crate::ir::{Function, Value};

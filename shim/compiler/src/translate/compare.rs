@@ -33,6 +33,8 @@ impl Translator<'_> {
             P::F16 | P::F16x2 => (Type::B16, 0x3C00),
             P::Bf16 | P::Bf16x2 => (Type::B16, 0x3F80),
             P::U16 | P::S16 => (Type::B16, 0xFFFF),
+            // Packed operands: a half of the result for each.
+            P::U32 | P::S32 if matches!(i.types[1], P::F16x2 | P::Bf16x2) => (Type::B16, 0xFFFF),
             P::U32 | P::S32 => (Type::B32, u64::from(u32::MAX)),
             _ => return Err(self.unsupported_instruction(i)),
         };

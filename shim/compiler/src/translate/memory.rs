@@ -160,8 +160,11 @@ impl Translator<'_> {
             i.types[0],
             words::Type::F16x2 | words::Type::Bf16x2 | words::Type::Bf16
         );
-        let op = atomic_op(i).filter(|_| !packed);
+        let op = atomic_op(i);
         let op = op.ok_or_else(|| self.unsupported_instruction(i))?;
+        if packed || i.types[0].bits() == 16 {
+            return self.narrow_atomic(i, op, memory, sources);
+        }
         let ty = self.ty(i.types[0])?;
         let (mut access, address) = self.access(i, memory)?;
         if access.order == Order::Weak {
@@ -183,7 +186,11 @@ impl Translator<'_> {
     }
 
     /// How and where an instruction accesses memory.
-    fn access(&mut self, i: &ast::Instruction, memory: &Operand) -> Translated<(Access, Value)> {
+    pub(super) fn access(
+        &mut self,
+        i: &ast::Instruction,
+        memory: &Operand,
+    ) -> Translated<(Access, Value)> {
         let Operand::Memory(base, offset) = memory else {
             return Err(self.unsupported("this operand as an address"));
         };
@@ -241,12 +248,24 @@ impl Translator<'_> {
         if i.modifiers.first_of(&waits).is_some() {
             return Ok(());
         }
-        let [to, from, Operand::Immediate(ast::Immediate::Integer(bytes))] = i.operands.as_slice()
+        let [
+            to,
+            from,
+            Operand::Immediate(ast::Immediate::Integer(bytes)),
+            rest @ ..,
+        ] = i.operands.as_slice()
         else {
             return Err(self.unsupported_instruction(i));
         };
         if has(i, Modifier::Bulk) || !matches!(bytes, 4 | 8 | 16) {
             return Err(self.unsupported_instruction(i));
+        }
+        // Fewer bytes may be read than are written; the rest are zeros.
+        match rest.first() {
+            None => {}
+            Some(Operand::Immediate(ast::Immediate::Integer(read))) if read == bytes => {}
+            Some(_) if has(i, Modifier::CacheHint) && rest.len() == 1 => {}
+            Some(read) => return self.copy_part(i, [to, from], *bytes, read),
         }
         let (mut read, source) = self.access(i, from)?;
         let (mut write, destination) = self.access(i, to)?;
@@ -260,6 +279,63 @@ impl Translator<'_> {
         values.extend(words);
         self.effect(Op::Store(write), &values);
         Ok(())
+    }
+}
+
+impl Translator<'_> {
+    /// `cp.async` that reads a number of bytes known at run time: word by word,
+    /// each only where it is to be read.
+    fn copy_part(
+        &mut self,
+        i: &ast::Instruction,
+        [to, from]: [&Operand; 2],
+        bytes: i128,
+        read: &Operand,
+    ) -> Translated {
+        let read = self.source(read, Type::B32)?;
+        let (mut load, source) = self.access(i, from)?;
+        let (mut write, destination) = self.access(i, to)?;
+        (load.space, write.space) = (Space::Global, Space::Shared);
+        let mut values = vec![destination];
+        for word in 0..bytes / 4 {
+            let at = self.constant(Type::B32, word as u64 * 4);
+            let greater = Op::Compare(crate::ir::IntegerComparison {
+                condition: crate::ir::Condition::Gt,
+                signedness: crate::ir::Signedness::Unsigned,
+            });
+            let is_read = self.emit(greater, &[read, at], Type::B1);
+            let access = Access {
+                offset: load.offset + word as i64 * 4,
+                ..load
+            };
+            values.push(self.load_where(is_read, access, source));
+        }
+        self.effect(Op::Store(write), &values);
+        Ok(())
+    }
+
+    /// A word of memory where a predicate holds, else 0.
+    fn load_where(&mut self, condition: Value, access: Access, address: Value) -> Value {
+        let (then, next) = (self.function.block(), self.function.block());
+        let zero = self.constant(Type::B32, 0);
+        let result = self.function.value(Type::B32);
+        self.terminate(crate::ir::Terminator::Branch {
+            condition,
+            then: crate::ir::Edge::to(then),
+            otherwise: crate::ir::Edge {
+                block: next,
+                arguments: smallvec::smallvec![zero],
+            },
+        });
+        self.switch_to(then);
+        let loaded = self.emit(Op::Load(access), &[address], Type::B32);
+        self.terminate(crate::ir::Terminator::Jump(crate::ir::Edge {
+            block: next,
+            arguments: smallvec::smallvec![loaded],
+        }));
+        self.switch_to(next);
+        self.function[next].parameters.push(result);
+        result
     }
 }
 

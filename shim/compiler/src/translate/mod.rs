@@ -13,6 +13,7 @@ mod compare;
 mod convert;
 mod half;
 mod memory;
+mod narrow_atomic;
 mod operand;
 mod shared;
 mod warp;

@@ -104,6 +104,10 @@ impl FunctionWriter<'_> {
                 }
             }
             Op::ToGeneric(Space::Shared) => self.shared_window(spirv::Op::IAdd, ids[0]),
+            Op::IsSpace(Space::Shared) => {
+                let window = self.module.constant(Type::B64, SHARED_WINDOW);
+                self.emit(S::UGreaterThanEqual, ty, &[ids[0], window])
+            }
             Op::FromGeneric(Space::Shared) => self.shared_window(spirv::Op::ISub, ids[0]),
             Op::FloatConvert(mode) => {
                 if ty.bits() < from.bits() {

@@ -392,4 +392,65 @@ impl Writer<'_> {
             }
         })
     }
+
+    /// A product and sum of f64 that rounds once, of sums and products that round
+    /// each (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums").
+    /// Where the parts would overflow or vanish it is rounded twice.
+    fn fused(&mut self, [a, b, c]: [Value; 3]) -> Value {
+        let (add, mul) = (Op::FAdd(NEAREST), Op::FMul(NEAREST));
+        let product = self.f64(mul, a, b);
+        let plain = self.f64(add, product, c);
+        let low = self.lost_of_product(a, b, product);
+        let [upper, rest] = self.two_sum(c, low);
+        let [sum, lost] = self.two_sum(product, upper);
+        let odd = self.odd_sum(rest, lost, Rounding::Nearest);
+        let fused = self.f64(add, sum, odd);
+        let most = self.constant(F64, 2f64.powi(900).to_bits());
+        let least = self.constant(F64, 2f64.powi(-900).to_bits());
+        let mut safe = {
+            let magnitude = self.emit(Op::FAbs, &[product], F64);
+            self.float_compare(FloatCondition::Gt, magnitude, least)
+        };
+        for value in [a, b, c, product] {
+            let magnitude = self.emit(Op::FAbs, &[value], F64);
+            let fits = self.float_compare(FloatCondition::Lt, magnitude, most);
+            safe = self.emit(Op::And, &[safe, fits], B1);
+        }
+        self.emit(Op::Select, &[safe, fused, plain], F64)
+    }
+
+    /// What the nearest product lacks, by halves of the factors' digits (Dekker).
+    fn lost_of_product(&mut self, a: Value, b: Value, product: Value) -> Value {
+        let (add, sub, mul) = (Op::FAdd(NEAREST), Op::FSub(NEAREST), Op::FMul(NEAREST));
+        let [[ah, al], [bh, bl]] = [a, b].map(|value| {
+            // To the nearest, so that no half has more than 26 digits.
+            let bits = self.emit(Op::Bitcast, &[value], B64);
+            let unit = self.constant(B64, 1 << 26);
+            let bits = self.emit(Op::Add, &[bits, unit], B64);
+            let nearest = self.emit(Op::Bitcast, &[bits], F64);
+            let high = self.cut(nearest, 27);
+            [high, self.f64(sub, value, high)]
+        });
+        let mut lost = {
+            let high = self.f64(mul, ah, bh);
+            self.f64(sub, high, product)
+        };
+        for (x, y) in [(ah, bl), (al, bh), (al, bl)] {
+            let part = self.f64(mul, x, y);
+            lost = self.f64(add, lost, part);
+        }
+        lost
+    }
+}
+
+/// Replaces fused products and sums of f64, for devices that round them twice.
+pub fn emulate_fused_f64(function: &mut crate::ir::Function) {
+    super::rewrite(function, |writer, i| {
+        let [a, b, c] = i.arguments[..] else {
+            return None;
+        };
+        let is_f64 = writer.function.ty(a) == F64;
+        let is_fused = matches!(i.op, Op::Fma(mode) if mode.rounding == Rounding::Nearest);
+        (is_f64 && is_fused).then(|| writer.fused([a, b, c]))
+    });
 }
