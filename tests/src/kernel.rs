@@ -69,6 +69,8 @@ impl Computer {
             fused_multiply_add: arithmetic.fma32_fused,
             maximal_reconvergence: features.maximal_reconvergence,
             subgroup_clock: features.shader_clock_subgroup,
+            shared_in_buffer: physical.is_lavapipe(),
+            barriers_need_all: physical.is_lavapipe(),
         };
         Self { device, target }
     }
@@ -141,7 +143,16 @@ impl Computer {
         });
         let pipeline = pipeline.expect("a pipeline");
         let fault = self.buffer(&[0; 4]);
-        let module = self.buffer(&fault.device_address().to_le_bytes());
+        let shared = self.buffer(&vec![0; layout::SHARED_BUFFER_BYTES as usize]);
+        let mut record = [0; 8 * layout::RECORD_VARIABLES as usize];
+        for (word, buffer) in [
+            (layout::RECORD_FAULT, &fault),
+            (layout::RECORD_SHARED, &shared),
+        ] {
+            let place = 8 * word as usize;
+            record[place..place + 8].copy_from_slice(&buffer.device_address().to_le_bytes());
+        }
+        let module = self.buffer(&record);
         let blocks = launch.grid.iter().product::<u32>();
         let scratch_bytes = u64::from(kernel.scratch_bytes) * u64::from(threads * blocks);
         let scratch = self.buffer(&vec![0; scratch_bytes as usize]);

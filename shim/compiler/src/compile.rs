@@ -33,6 +33,8 @@ pub struct CompiledKernel {
     pub shared_bytes: u32,
     /// Whether the kernel uses dynamic shared memory.
     pub dynamic_shared: bool,
+    /// Whether shared memory lies in the buffer that the module record names.
+    pub shared_in_buffer: bool,
     /// Bytes of local memory in the scratch buffer for each thread; 0 for none.
     pub scratch_bytes: u32,
     /// The subgroup size that the pipeline must require, and with it
@@ -123,6 +125,10 @@ pub fn compile(
         };
         return Err(target_error(source, kernel, error));
     }
+    if target.shared_in_buffer {
+        pass::place_shared(&mut function);
+        verify(&function)?;
+    }
     let output =
         spirv::write(&function, target).map_err(|error| target_error(source, kernel, error))?;
     let any = |op: Op| {
@@ -144,6 +150,7 @@ pub fn compile(
         parameters_in_memory: output.parameters_in_memory,
         shared_bytes: function.shared_bytes,
         dynamic_shared: function.dynamic_shared,
+        shared_in_buffer: any(Op::SharedBase),
         scratch_bytes: if any(Op::Scratch) {
             spirv::scratch_stride(&function)
         } else {

@@ -30,6 +30,12 @@ pub struct Target {
     pub maximal_reconvergence: bool,
     /// `shaderSubgroupClock`
     pub subgroup_clock: bool,
+    /// Whether shared memory lies in a buffer of the launcher rather than in
+    /// workgroup variables: see [`crate::pass::place_shared`].
+    pub shared_in_buffer: bool,
+    /// Whether barriers stop waiting for a workgroup as soon as one of its
+    /// invocations has ended, so that none may end before all do.
+    pub barriers_need_all: bool,
 }
 
 impl Target {
@@ -51,17 +57,21 @@ impl Target {
             // spirv-val before 2024 does not know it; drivers that have it say so.
             maximal_reconvergence: false,
             subgroup_clock: true,
+            shared_in_buffer: false,
+            barriers_need_all: false,
         }
     }
 
     /// lavapipe 25: eight lanes, no explicit layouts, products and sums rounded
-    /// apart.
+    /// apart; an access to a workgroup variable becomes code for each lane.
     #[must_use]
     pub const fn lavapipe() -> Self {
         Self {
             subgroup_size: 8,
             explicit_shared_layout: false,
             fused_multiply_add: false,
+            shared_in_buffer: true,
+            barriers_need_all: true,
             ..Self::wide()
         }
     }

@@ -174,7 +174,12 @@ fn signature(function: &Function, i: &Instruction) -> Rule {
         Op::Const(_) | Op::Special(_) | Op::Parameter(_) => {
             rule(a.is_empty() && r.len() == 1, "makes one value of nothing")
         }
-        Op::Global(_) | Op::Scratch | Op::SafeAddress | Op::PrintBuffer | Op::Clock => {
+        Op::Global(_)
+        | Op::Scratch
+        | Op::SharedBase
+        | Op::SafeAddress
+        | Op::PrintBuffer
+        | Op::Clock => {
             rule(a.is_empty() && r == [B64], "makes an address of nothing")
         }
         Op::Bitcast => unary(

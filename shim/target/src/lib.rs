@@ -29,5 +29,7 @@ pub fn of(physical: &vulkan::PhysicalDevice, fuses: bool) -> Target {
         fused_multiply_add: fuses,
         maximal_reconvergence: features.maximal_reconvergence,
         subgroup_clock: features.shader_clock_subgroup,
+        shared_in_buffer: physical.is_lavapipe(),
+        barriers_need_all: physical.is_lavapipe(),
     }
 }

@@ -452,6 +452,9 @@ ops! {
     Global(u32) = "global";
     /// `() -> b64`: the global address of this thread's local memory.
     Scratch = "scratch";
+    /// `() -> b64`: the global address of the block's shared memory. Only
+    /// [`crate::pass::place_shared`] makes it.
+    SharedBase = "sharedbase";
     /// `(b64) -> b64`: an address of this space as a generic one.
     ToGeneric(Space) = "togeneric";
     /// `(b64) -> b64`: a generic address as one of this space.

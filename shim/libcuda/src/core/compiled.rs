@@ -87,6 +87,9 @@ impl Compiled {
         }
         let messages = resources.adopt_messages(&kernel.messages);
         contents[layout::RECORD_MESSAGES as usize] = u64::from(messages);
+        if kernel.shared_in_buffer {
+            contents[layout::RECORD_SHARED as usize] = resources.shared_buffer()?;
+        }
         contents[layout::RECORD_VARIABLES as usize..].copy_from_slice(variables);
         let bytes = contents
             .iter()

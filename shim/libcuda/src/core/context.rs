@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use abi::cuda::*;
 use abi::{CUerror, CUresult};
-use compiler::back::spirv::layout::fault;
+use compiler::back::spirv::layout::{self, fault};
 use compiler::print::Message;
 
 use crate::core::device::Device;
@@ -64,6 +64,8 @@ pub struct Resources {
     prints: OnceLock<PrintBuffer>,
     /// What kernels say before they trap, by the fault word's number.
     messages: Mutex<Vec<Message>>,
+    /// Where blocks' shared memory lies on devices that keep it in a buffer.
+    shared: OnceLock<Arc<vulkan::Allocation>>,
     legacy: Mutex<Option<Arc<Stream>>>,
     streams: Mutex<Vec<Weak<Stream>>>,
     /// Streams that were destroyed before their work was done.
@@ -254,6 +256,7 @@ impl Resources {
             trap,
             prints: OnceLock::new(),
             messages: Mutex::default(),
+            shared: OnceLock::new(),
             legacy: Mutex::default(),
             streams: Mutex::default(),
             departing: Mutex::default(),
@@ -361,6 +364,23 @@ impl Resources {
     /// Whether a kernel was given up that may still run.
     pub fn has_timed_out(&self) -> bool {
         self.fault.load(Ordering::Acquire) == CUerror::LAUNCH_TIMEOUT.code()
+    }
+
+    /// The device address of the buffer for shared memory that all kernels of the
+    /// context share, as `layout::RECORD_SHARED` describes it.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`.
+    pub fn shared_buffer(&self) -> Result<u64, CUerror> {
+        if let Some(buffer) = self.shared.get() {
+            return Ok(buffer.device_address());
+        }
+        let bytes = u64::from(layout::SHARED_BUFFER_BYTES);
+        let buffer = self.vulkan.allocate(bytes, vulkan::Placement::Host);
+        let buffer = buffer.map_err(|error| self.note_failure(cuda_error(&error)))?;
+        host_memory::write(mapped(&buffer)?, &[0; layout::SHARED_FIRST_SLOT as usize]);
+        // Whoever comes second uses the first one's.
+        Ok(self.shared.get_or_init(|| buffer).device_address())
     }
 
     /// Whether the context still works: a kernel that trapped ends it, as does a

@@ -134,6 +134,7 @@ mod tests {
             parameters_in_memory: false,
             shared_bytes: 4096,
             dynamic_shared: true,
+            shared_in_buffer: true,
             scratch_bytes: 16,
             subgroup_size: Some(8),
             lanes_per_invocation: 4,

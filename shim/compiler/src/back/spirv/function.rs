@@ -60,6 +60,9 @@ pub(super) struct FunctionWriter<'f> {
     /// Variables of the function, declared in its first block.
     pub(super) locals: Vec<Instruction>,
     pub(super) observes_warp: bool,
+    /// The address of the block's part of the buffer with shared memory, a
+    /// parameter of the body.
+    pub(super) shared_base: Option<Word>,
     /// The instruction being written, for errors.
     current: Option<(Op, u32)>,
 }
@@ -82,6 +85,7 @@ impl<'f> FunctionWriter<'f> {
             blocks: Vec::new(),
             locals: Vec::new(),
             observes_warp: observes_warp(function),
+            shared_base: None,
             current: None,
             module,
         }
@@ -262,26 +266,22 @@ impl<'f> FunctionWriter<'f> {
     }
 
     fn entry_point(&mut self) {
-        let void = self.module.void();
-        let function_type = self.module.function_type();
-        let main = self.module.id();
-        self.module.name(main, &self.function.name);
         if let Some(first) = self.blocks.first_mut() {
             first.instructions.splice(0..0, self.locals.drain(..));
         }
-        let mut function = SpirvFunction::new();
-        function.def = Some(Instruction::new(
-            spirv::Op::Function,
-            Some(void),
-            Some(main),
-            vec![
-                Operand::FunctionControl(spirv::FunctionControl::NONE),
-                Operand::IdRef(function_type),
-            ],
-        ));
-        function.blocks = std::mem::take(&mut self.blocks);
-        function.end = Some(Instruction::new(spirv::Op::FunctionEnd, None, None, vec![]));
-        self.module.module.functions.push(function);
+        let main = match self.frame() {
+            None => {
+                let main = self.module.id();
+                self.finish_function(main, None);
+                main
+            }
+            Some(frame) => {
+                let body = self.module.id();
+                self.finish_function(body, self.shared_base);
+                self.write_frame(&frame, body)
+            }
+        };
+        self.module.name(main, &self.function.name);
         let mut operands = vec![
             Operand::ExecutionModel(spirv::ExecutionModel::GLCompute),
             Operand::IdRef(main),
@@ -291,6 +291,37 @@ impl<'f> FunctionWriter<'f> {
         let entry = Instruction::new(spirv::Op::EntryPoint, None, None, operands);
         self.module.module.entry_points.push(entry);
         self.execution_modes(main);
+    }
+
+    /// Makes the blocks written so far a function, with a 64-bit parameter or
+    /// without.
+    pub(super) fn finish_function(&mut self, id: Word, parameter: Option<Word>) {
+        let void = self.module.void();
+        let address = self.module.ty(Type::B64);
+        let parameters: Vec<Word> = parameter.iter().map(|_| address).collect();
+        let function_type = self.module.function_type(&parameters);
+        let mut function = SpirvFunction::new();
+        function.def = Some(Instruction::new(
+            spirv::Op::Function,
+            Some(void),
+            Some(id),
+            vec![
+                Operand::FunctionControl(spirv::FunctionControl::NONE),
+                Operand::IdRef(function_type),
+            ],
+        ));
+        let declare = |id| {
+            Instruction::new(
+                spirv::Op::FunctionParameter,
+                Some(address),
+                Some(id),
+                vec![],
+            )
+        };
+        function.parameters = parameter.into_iter().map(declare).collect();
+        function.blocks = std::mem::take(&mut self.blocks);
+        function.end = Some(Instruction::new(spirv::Op::FunctionEnd, None, None, vec![]));
+        self.module.module.functions.push(function);
     }
 
     fn execution_modes(&mut self, main: Word) {
@@ -348,6 +379,10 @@ impl<'f> FunctionWriter<'f> {
             Op::Special(special) => self.special(i, special),
             Op::Scratch => {
                 self.scratch(i);
+                Ok(())
+            }
+            Op::SharedBase => {
+                self.shared_base = Some(self.value(i.results[0]));
                 Ok(())
             }
             Op::Clock => self.clock(i),
@@ -445,6 +480,18 @@ impl<'f> FunctionWriter<'f> {
         let id = self.module.id();
         self.push_instruction(Instruction::new(op, Some(ty), Some(id), operands));
         id
+    }
+
+    /// Writes an instruction whose result has a chosen id.
+    pub(super) fn emit_with_id(
+        &mut self,
+        op: spirv::Op,
+        id: Word,
+        ty: Type,
+        operands: Vec<Operand>,
+    ) {
+        let ty = self.module.ty(ty);
+        self.push_instruction(Instruction::new(op, Some(ty), Some(id), operands));
     }
 
     /// Writes an instruction over ids.

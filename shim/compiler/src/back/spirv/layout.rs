@@ -12,7 +12,7 @@
 //! | 24 | device address of the launch record |
 //!
 //! The module record is an array of 64-bit addresses: [`RECORD_FAULT`],
-//! [`RECORD_PRINT`], [`RECORD_MESSAGES`], a reserved one, then from [`RECORD_VARIABLES`] the variables that the kernel
+//! [`RECORD_PRINT`], [`RECORD_MESSAGES`], [`RECORD_SHARED`], then from [`RECORD_VARIABLES`] the variables that the kernel
 //! names, in the order of `CompiledKernel::variables`. The launch record holds
 //! parameters that do not fit, from byte [`LAUNCH_PARAMETERS`], and before them
 //! the address of local memory in [`LAUNCH_SCRATCH`].
@@ -36,6 +36,22 @@ pub const RECORD_PRINT: u32 = 1;
 /// The word of the module record with the number of the kernel's first message:
 /// what a trap for [`fault::MESSAGES`] sets.
 pub const RECORD_MESSAGES: u32 = 2;
+/// The word of the module record with the address of the buffer for shared
+/// memory, where `CompiledKernel::shared_in_buffer`: [`SHARED_SLOTS`] words,
+/// zero at first, that say which slots are taken, then from
+/// [`SHARED_FIRST_SLOT`] as many slots of [`SHARED_SLOT_BYTES`].
+pub const RECORD_SHARED: u32 = 3;
+/// Slots of the buffer for shared memory: as many workgroups as run at a time.
+/// lavapipe has at most 32 threads, and each runs one workgroup to its end. A
+/// power of two.
+pub const SHARED_SLOTS: u32 = 32;
+/// The byte of the buffer for shared memory where the first slot starts.
+pub const SHARED_FIRST_SLOT: u32 = 256;
+/// Bytes of a slot: the most shared memory that a block may have on any compute
+/// capability below 10, and a little, so that slots lie in different cache sets.
+pub const SHARED_SLOT_BYTES: u32 = (228 << 10) + 256;
+/// Bytes of the buffer for shared memory.
+pub const SHARED_BUFFER_BYTES: u32 = SHARED_FIRST_SLOT + SHARED_SLOTS * SHARED_SLOT_BYTES;
 /// The word of the module record with the first variable's address.
 pub const RECORD_VARIABLES: u32 = 4;
 

@@ -81,7 +81,7 @@ impl FunctionWriter<'_> {
         self.push_constant_at(index)
     }
 
-    fn push_constant_address(&mut self, byte: u32) -> Word {
+    pub(super) fn push_constant_address(&mut self, byte: u32) -> Word {
         let words = [self.push_constant(byte), self.push_constant(byte + 4)];
         self.concat(Type::B64, Type::B32, &words)
     }
@@ -140,7 +140,7 @@ impl FunctionWriter<'_> {
         Ok(())
     }
 
-    fn load_physical(&mut self, ty: Type, base: Word, offset: i64, align: u32) -> Word {
+    pub(super) fn load_physical(&mut self, ty: Type, base: Word, offset: i64, align: u32) -> Word {
         let pointer = self.physical_pointer(ty, 1, base, offset);
         let spirv_type = self.module.ty(ty);
         self.load_operands(spirv_type, pointer, MemoryAccess::ALIGNED, align)
@@ -194,7 +194,13 @@ impl FunctionWriter<'_> {
         self.effect(spirv::Op::AtomicStore, operands);
     }
 
-    fn physical_pointer(&mut self, ty: Type, count: u32, base: Word, offset: i64) -> Word {
+    pub(super) fn physical_pointer(
+        &mut self,
+        ty: Type,
+        count: u32,
+        base: Word,
+        offset: i64,
+    ) -> Word {
         let address = self.offset_by(Type::B64, base, offset);
         match ty.bits() {
             8 => self
@@ -220,7 +226,13 @@ impl FunctionWriter<'_> {
         self.emit(spirv::Op::IAdd, ty, &[base, offset])
     }
 
-    fn load_operands(&mut self, ty: Word, pointer: Word, access: MemoryAccess, align: u32) -> Word {
+    pub(super) fn load_operands(
+        &mut self,
+        ty: Word,
+        pointer: Word,
+        access: MemoryAccess,
+        align: u32,
+    ) -> Word {
         let mut operands = vec![Operand::IdRef(pointer), Operand::MemoryAccess(access)];
         if access.contains(MemoryAccess::ALIGNED) {
             operands.push(Operand::LiteralBit32(align));

@@ -8,6 +8,7 @@
 
 mod arithmetic;
 mod convert;
+mod frame;
 mod function;
 pub mod layout;
 mod memory;

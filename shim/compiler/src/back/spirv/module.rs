@@ -162,10 +162,10 @@ impl ModuleWriter {
         self.shared(spirv::Op::TypeVoid, None, Vec::new(), Operand::LiteralBit32)
     }
 
-    /// The type of functions without parameters that return nothing.
-    pub fn function_type(&mut self) -> Word {
-        let void = self.void();
-        self.shared(spirv::Op::TypeFunction, None, vec![void], Operand::IdRef)
+    /// The type of functions with these parameters that return nothing.
+    pub fn function_type(&mut self, parameters: &[Word]) -> Word {
+        let words = [&[self.void()], parameters].concat();
+        self.shared(spirv::Op::TypeFunction, None, words, Operand::IdRef)
     }
 
     /// The SPIR-V type of an IR type.

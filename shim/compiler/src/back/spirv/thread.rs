@@ -55,7 +55,7 @@ impl FunctionWriter<'_> {
         Ok(())
     }
 
-    fn input(&mut self, builtin: BuiltIn) -> Word {
+    pub(super) fn input(&mut self, builtin: BuiltIn) -> Word {
         self.module.capability(spirv::Capability::GroupNonUniform);
         let ty = self.module.ty(Type::B32);
         let variable = self.module.builtin(builtin, ty);
@@ -213,7 +213,7 @@ impl FunctionWriter<'_> {
         Ok(())
     }
 
-    fn control_barrier(&mut self, scope: spirv::Scope) {
+    pub(super) fn control_barrier(&mut self, scope: spirv::Scope) {
         let scope = self.module.u32(scope as u32);
         let semantics = self.full_semantics();
         let operands = [scope, scope, semantics].map(Operand::IdRef).to_vec();
