@@ -179,9 +179,7 @@ fn signature(function: &Function, i: &Instruction) -> Rule {
         | Op::SharedBase
         | Op::SafeAddress
         | Op::PrintBuffer
-        | Op::Clock => {
-            rule(a.is_empty() && r == [B64], "makes an address of nothing")
-        }
+        | Op::Clock => rule(a.is_empty() && r == [B64], "makes an address of nothing"),
         Op::Bitcast => unary(
             a,
             r,
