@@ -6,6 +6,7 @@
 
 mod containerd;
 mod device_list;
+mod generation;
 mod management;
 mod ollama;
 mod rootless;
@@ -21,6 +22,7 @@ fn main() {
     let trials = [
         containerd::trials(),
         device_list::trials(),
+        generation::trials(),
         management::trials(),
         ollama::trials(),
         rootless::trials(),

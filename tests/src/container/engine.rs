@@ -11,7 +11,7 @@ use super::image::Image;
 use super::output::Output;
 use super::{cache, repository};
 
-/// No container of the tests works longer than this.
+/// How long a container may work unless a test says otherwise.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// How pumice gets into a container.
@@ -118,6 +118,8 @@ pub struct Container {
     /// Options of the engine's `run`, such as `--volume=…`.
     pub options: Vec<String>,
     pub command: Vec<String>,
+    /// How long it may work.
+    pub limit: Duration,
 }
 
 impl Container {
@@ -130,6 +132,7 @@ impl Container {
             environment: Vec::new(),
             options: Vec::new(),
             command,
+            limit: LIMIT,
         }
     }
 
@@ -144,6 +147,10 @@ impl Container {
     pub fn with_environment(mut self, assignment: &str) -> Container {
         self.environment.push(assignment.to_owned());
         self
+    }
+
+    pub fn with_limit(self, limit: Duration) -> Container {
+        Container { limit, ..self }
     }
 
     pub fn with_option(mut self, option: impl Into<String>) -> Container {
@@ -176,7 +183,7 @@ impl Stack {
 impl Running {
     /// Runs `container` to its end and removes it.
     pub fn run(&self, container: &Container) -> Output {
-        Output::of(&self.command(container), LIMIT)
+        Output::of(&self.command(container), container.limit)
     }
 
     /// The command line that runs `container`.

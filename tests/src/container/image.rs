@@ -61,7 +61,8 @@ impl Image {
             .stdout;
         for other in listed.lines().filter(|line| *line != reference) {
             let mut remove = engine();
-            remove.args(["rmi", other]);
+            // A run that was ended has left containers behind, which would keep the image.
+            remove.args(["rmi", "--force", other]);
             Output::of(&remove, Duration::from_secs(120)).expect_success();
         }
     }
