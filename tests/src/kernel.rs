@@ -53,25 +53,7 @@ impl Computer {
         let physical = devices.first().expect("a suitable Vulkan device");
         let device = Device::open(physical).expect("the device opens");
         let arithmetic = vulkan::probe_arithmetic(&device).expect("the device computes");
-        let features = physical.features();
-        let target = Target {
-            subgroup_size: physical.subgroup().max_size.min(32),
-            push_constant_bytes: physical.limits().push_constants,
-            float16: features.float16,
-            float64: features.float64,
-            explicit_shared_layout: features.workgroup_explicit_layout
-                && features.workgroup_explicit_layout_8bit
-                && features.workgroup_explicit_layout_16bit,
-            int64_atomics: features.int64_atomics.buffer,
-            float32_atomic_add: features.float32_atomic_add.buffer,
-            shared_float32_atomic_add: features.float32_atomic_add.shared,
-            preserve_special_values: features.float_controls.signed_zero_inf_nan_preserve.f32,
-            fused_multiply_add: arithmetic.fma32_fused,
-            maximal_reconvergence: features.maximal_reconvergence,
-            subgroup_clock: features.shader_clock_subgroup,
-            shared_in_buffer: physical.is_lavapipe(),
-            barriers_need_all: physical.is_lavapipe(),
-        };
+        let target = target::of(physical, arithmetic.fma32_fused);
         Self { device, target }
     }
 

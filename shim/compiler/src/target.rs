@@ -17,6 +17,8 @@ pub struct Target {
     pub explicit_shared_layout: bool,
     /// `shaderBufferInt64Atomics`
     pub int64_atomics: bool,
+    /// `shaderSharedInt64Atomics`
+    pub shared_int64_atomics: bool,
     /// `shaderBufferFloat32AtomicAdd`
     pub float32_atomic_add: bool,
     /// `shaderSharedFloat32AtomicAdd`
@@ -50,6 +52,7 @@ impl Target {
             float64: true,
             explicit_shared_layout: true,
             int64_atomics: true,
+            shared_int64_atomics: true,
             float32_atomic_add: true,
             shared_float32_atomic_add: true,
             preserve_special_values: true,

@@ -22,7 +22,8 @@ pub fn of(physical: &vulkan::PhysicalDevice, fuses: bool) -> Target {
         float64: features.float64,
         explicit_shared_layout: features.workgroup_explicit_layout_8bit
             && features.workgroup_explicit_layout_16bit,
-        int64_atomics: features.int64_atomics.buffer && features.int64_atomics.shared,
+        int64_atomics: features.int64_atomics.buffer,
+        shared_int64_atomics: features.int64_atomics.shared,
         float32_atomic_add: features.float32_atomic_add.buffer,
         shared_float32_atomic_add: features.float32_atomic_add.shared,
         preserve_special_values: features.float_controls.signed_zero_inf_nan_preserve.f32,

@@ -645,11 +645,35 @@ impl FunctionWriter<'_> {
         let mode = memory_access(access) & !MemoryAccess::ALIGNED;
         let ids: Vec<_> = values.iter().map(|&v| self.value(v)).collect();
         let ids: Vec<_> = ids.into_iter().map(|id| self.as_bits(ty, id)).collect();
-        if self.memory.explicit_shared_layout {
-            self.store_shared_vector(byte, &ids, ty, count, mode);
-            return Ok(());
+        if access.order == Order::Volatile {
+            self.in_step(|w| w.store_shared_pieces(byte, &ids, ty, count, mode));
+        } else {
+            self.store_shared_pieces(byte, &ids, ty, count, mode);
         }
-        for (index, id) in ids.into_iter().enumerate() {
+        Ok(())
+    }
+
+    /// A volatile store as programs from before Volta use it: the threads of a
+    /// warp read what they need before any writes, and see what all wrote.
+    fn in_step(&mut self, store: impl FnOnce(&mut Self)) {
+        self.warp_barrier();
+        store(self);
+        self.warp_barrier();
+    }
+
+    fn store_shared_pieces(
+        &mut self,
+        byte: Word,
+        ids: &[Word],
+        ty: Type,
+        count: u32,
+        mode: MemoryAccess,
+    ) {
+        if self.memory.explicit_shared_layout {
+            self.store_shared_vector(byte, ids, ty, count, mode);
+            return;
+        }
+        for (index, &id) in ids.iter().enumerate() {
             let byte = self.offset_by(Type::B32, byte, index as i64 * i64::from(ty.bytes()));
             match ty.bits() {
                 64 => {
@@ -667,7 +691,6 @@ impl FunctionWriter<'_> {
                 _ => self.store_shared_piece(byte, id, ty),
             }
         }
-        Ok(())
     }
 
     fn store_shared_vector(

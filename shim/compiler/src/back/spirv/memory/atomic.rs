@@ -27,7 +27,7 @@ impl FunctionWriter<'_> {
             return Err(self.unsupported("atomics of less than 32 bits"));
         }
         let shared = atomic.access.space == Space::Shared;
-        if ty.bits() == 64 && (shared || !self.target.int64_atomics) {
+        if ty.bits() == 64 && !self.has_int64_atomics(shared) {
             return Err(self.unsupported("64-bit atomics in this memory"));
         }
         if ty.bits() == 64 {
@@ -38,7 +38,7 @@ impl FunctionWriter<'_> {
         let pointer = match atomic.access.space {
             Space::Shared => {
                 let byte = self.narrow_address(i.arguments[0], &atomic.access);
-                self.shared_pointer(Type::B32, 1, byte)
+                self.shared_pointer(bits, 1, byte)
             }
             Space::Global => {
                 let base = self.value(i.arguments[0]);
@@ -68,6 +68,15 @@ impl FunctionWriter<'_> {
         };
         self.define(i.results[0], id);
         Ok(())
+    }
+
+    /// Whether 64-bit words of this memory are updated at once. Shared memory that
+    /// is declared only as an array of 32-bit words has none.
+    fn has_int64_atomics(&self, shared: bool) -> bool {
+        match shared {
+            true => self.target.shared_int64_atomics && self.target.explicit_shared_layout,
+            false => self.target.int64_atomics,
+        }
     }
 
     /// Whether a float addition needs no loop. Shared memory is words here, and
