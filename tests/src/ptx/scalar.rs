@@ -5,7 +5,8 @@ use std::fmt;
 /// A PTX type that a case reads or writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Scalar {
-    /// `b` bits, `u` unsigned, `s` signed, `f` float, `h` two packed halves.
+    /// `b` bits, `u` unsigned, `s` signed, `f` float, `h` two packed halves,
+    /// `g` one bf16 or two packed ones.
     pub class: char,
     /// 8, 16, 32 or 64.
     pub bits: u32,
@@ -22,8 +23,11 @@ impl Scalar {
     /// Reads PTX's word for a type, without the dot.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        if word == "f16x2" {
-            return Some(Self::new('h', 32));
+        match word {
+            "f16x2" => return Some(Self::new('h', 32)),
+            "bf16" => return Some(Self::new('g', 16)),
+            "bf16x2" => return Some(Self::new('g', 32)),
+            _ => {}
         }
         let class = word
             .chars()
@@ -95,6 +99,7 @@ impl Scalar {
     /// Bits of the mantissa that a float stores.
     const fn mantissa_bits(self) -> u32 {
         match self.bits {
+            16 if self.class == 'g' => 7,
             16 => 10,
             32 => 23,
             _ => 52,
@@ -130,13 +135,15 @@ impl Scalar {
     #[must_use]
     pub fn flushed(self, bits: u64) -> u64 {
         match self.class {
-            'f' if self.is_subnormal(bits) => bits & self.sign(),
-            'h' => {
-                let half = Self::new('f', 16);
-                half.flushed(bits & 0xFFFF) | half.flushed(bits >> 16) << 16
-            }
+            'h' => Self::both_flushed(Self::new('f', 16), bits),
+            'g' if self.bits == 32 => Self::both_flushed(Self::new('g', 16), bits),
+            'f' | 'g' if self.is_subnormal(bits) => bits & self.sign(),
             _ => bits,
         }
+    }
+
+    fn both_flushed(half: Self, bits: u64) -> u64 {
+        half.flushed(bits & 0xFFFF) | half.flushed(bits >> 16) << 16
     }
 
     /// A float as an f64 of the same value.
@@ -167,6 +174,7 @@ impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.class {
             'h' => f.write_str("f16x2"),
+            'g' => f.write_str(if self.bits == 16 { "bf16" } else { "bf16x2" }),
             class => write!(f, "{class}{}", self.bits),
         }
     }
@@ -178,7 +186,9 @@ mod tests {
 
     #[test]
     fn words_read_and_print() {
-        for word in ["b8", "u16", "s32", "f16", "f16x2", "f64", "b64"] {
+        for word in [
+            "b8", "u16", "s32", "f16", "f16x2", "bf16", "bf16x2", "f64", "b64",
+        ] {
             assert_eq!(Scalar::from_word(word).unwrap().to_string(), word);
         }
         for word in ["f8", "pred", "u12", "x32", "rn"] {
@@ -195,6 +205,8 @@ mod tests {
         assert!(f32.is_subnormal(bits(-1e-45)) && !f32.is_subnormal(bits(0.0)));
         assert!(!f32.is_subnormal(bits(f32::MIN_POSITIVE)));
         assert_eq!(f32.flushed(bits(-1e-45)), bits(-0.0));
+        let pair = Scalar::from_word("bf16x2").unwrap();
+        assert_eq!(pair.flushed(0x8001_0080), 0x8000_0080);
         assert_eq!(f32.ordinal(bits(-0.0)), 0);
         assert_eq!(f32.ordinal(bits(1e-45)) - f32.ordinal(bits(-1e-45)), 2);
     }

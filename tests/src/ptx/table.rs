@@ -95,32 +95,32 @@ fma.rn{,.ftz}{,.sat}.{f16,f16x2} : T = T T T
 tanh.approx.f16 : T = T ; sm=75 moderate ulp=4
 ex2.approx.f16 : T = T ; sm=75 exponent ulp=2
 
-// Packed and short floats of later architectures; bf16 as bits
+// Packed and short floats of later architectures
 set.{eq,lt,geu,nan}{,.ftz}.f16.f16 : f16 = f16 f16 ; group=half bits
 set.{ne,ltu}.{u32,s32,u16,s16}.f16 : D = f16 f16 ; group=half bits
 set.{eq,gt,geu}{,.ftz}.f16x2.f16x2 : b32 = b32 b32 ; group=half
 set.{gt,neu}.{u32,s32}.f16x2 : b32 = b32 b32 ; group=half
 setp.{eq,lt,geu}{,.ftz}.f16x2 : pred|pred = b32 b32 ; group=half
-setp.{eq,lt,geu,nan}.bf16 : pred = b16 b16 ; sm=90 group=bf16
-setp.{lt,neu}.bf16x2 : pred|pred = b32 b32 ; sm=90 group=bf16
-set.{lt,neu}.bf16.bf16 : b16 = b16 b16 ; sm=90 group=bf16
-{add,sub,mul}{,.rn}.bf16 : b16 = b16 b16 ; sm=90 group=bf16
-{add,sub,mul}{,.rn}.bf16x2 : b32 = b32 b32 ; sm=90 group=bf16
-fma.rn{,.relu}.bf16 : b16 = b16 b16 b16 ; sm=80 group=bf16
-fma.rn{,.relu}.bf16x2 : b32 = b32 b32 b32 ; sm=80 group=bf16
+setp.{eq,lt,geu,nan}.bf16 : pred = bf16 bf16 ; sm=90 group=bf16
+setp.{lt,neu}.bf16x2 : pred|pred = bf16x2 bf16x2 ; sm=90 group=bf16
+set.{lt,neu}.bf16.bf16 : bf16 = bf16 bf16 ; sm=90 group=bf16
+{add,sub,mul}{,.rn}.bf16 : bf16 = bf16 bf16 ; sm=90 group=bf16
+{add,sub,mul}{,.rn}.bf16x2 : bf16x2 = bf16x2 bf16x2 ; sm=90 group=bf16
+fma.rn{,.relu}.bf16 : bf16 = bf16 bf16 bf16 ; sm=80 group=bf16
+fma.rn{,.relu}.bf16x2 : bf16x2 = bf16x2 bf16x2 bf16x2 ; sm=80 group=bf16
 fma.rn{,.ftz}.relu.{f16,f16x2} : T = T T T ; sm=80 group=relu
-{abs,neg}.bf16 : b16 = b16 ; sm=80 group=bf16
-{abs,neg}.bf16x2 : b32 = b32 ; sm=80 group=bf16
-{min,max}{,.NaN}.bf16 : b16 = b16 b16 ; sm=80 group=bf16
-{min,max}{,.NaN}.bf16x2 : b32 = b32 b32 ; sm=80 group=bf16
+{abs,neg}.bf16 : bf16 = bf16 ; sm=80 group=bf16
+{abs,neg}.bf16x2 : bf16x2 = bf16x2 ; sm=80 group=bf16
+{min,max}{,.NaN}.bf16 : bf16 = bf16 bf16 ; sm=80 group=bf16
+{min,max}{,.NaN}.bf16x2 : bf16x2 = bf16x2 bf16x2 ; sm=80 group=bf16
 {min,max}{,.ftz}.NaN.{f16,f16x2,f32} : T = T T ; sm=80 group=nan
 {min,max}{,.NaN}.xorsign.abs.{f16,f16x2,f32} : T = T T ; sm=86 group=xorsign
 {min,max}.{u16x2,s16x2} : b32 = b32 b32 ; sm=90 group=halfwise
-cvt.{rn,rz}{,.relu}.bf16.f32 : b16 = f32 ; sm=80 group=bf16
-cvt.{rn,rz}{,.relu}.bf16x2.f32 : b32 = f32 f32 ; sm=80 group=bf16
+cvt.{rn,rz}{,.relu}.bf16.f32 : bf16 = f32 ; sm=80 group=bf16
+cvt.{rn,rz}{,.relu}.bf16x2.f32 : bf16x2 = f32 f32 ; sm=80 group=bf16
 cvt.{rn,rz}.relu.f16.f32 : f16 = f32 ; sm=80 group=relu
-cvt.rn.bf16.{s32,u32,s64,u64,s16} : b16 = T ; sm=90 group=bf16
-cvt.{rni,rzi,rmi}.{s32,u32,s64,u16}.bf16 : T = b16 ; sm=90 group=bf16
+cvt.rn.bf16.{s32,u32,s64,u64,s16} : bf16 = T ; sm=90 group=bf16
+cvt.{rni,rzi,rmi}.{s32,u32,s64,u16}.bf16 : D = bf16 ; sm=90 group=bf16
 
 // Conversions
 cvt.{u8,s8,u16,s16,u32,s32,u64,s64}.{u8,s8,u16,s16,u32,s32,u64,s64} : D = T

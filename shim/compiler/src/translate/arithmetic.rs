@@ -5,7 +5,8 @@ use crate::front::ast;
 use crate::front::isa::Opcode;
 use crate::front::words::{self, Class, Modifier, ModifierSet};
 use crate::ir::{
-    Accuracy, Division, Dot2, FloatMode, Half, Op, Rounding, Signedness, Signs, Type, Value,
+    Accuracy, Condition, Division, Dot2, FloatMode, Half, IntegerComparison, Op, Rounding,
+    Signedness, Signs, Type, Value,
 };
 
 impl Translator<'_> {
@@ -232,7 +233,47 @@ impl Translator<'_> {
         self.destination(&i.operands[0], value, false)
     }
 
+    /// `abs` and `neg` of bf16: integers, so that no device flushes what it is given.
+    fn bfloat_sign(&mut self, i: &ast::Instruction) -> Translated {
+        let (op, mask) = match i.opcode {
+            Opcode::Abs => (Op::And, 0x7FFF),
+            Opcode::Neg => (Op::Xor, 0x8000),
+            _ => return Err(self.unsupported_instruction(i)),
+        };
+        let ty = self.ty(i.types[0])?;
+        let register = self.source(&i.operands[1], ty)?;
+        let mask = self.constant(Type::B16, mask);
+        let value = match i.types[0] {
+            words::Type::Bf16x2 => {
+                let halves = [0, 1].map(|half| {
+                    let half = self.emit(Op::Extract(half), &[register], Type::B16);
+                    self.bfloat_or_nan(half, op, mask)
+                });
+                self.emit(Op::Concat, &halves, ty)
+            }
+            _ => self.bfloat_or_nan(register, op, mask),
+        };
+        self.destination(&i.operands[0], value, false)
+    }
+
+    /// The operation's bits, or for any NaN the one that results are.
+    fn bfloat_or_nan(&mut self, bits: Value, op: Op, mask: Value) -> Value {
+        let [magnitude, infinity, nan] =
+            [0x7FFF, 0x7F80, 0x7FFF].map(|bits| self.constant(Type::B16, bits));
+        let magnitude = self.emit(Op::And, &[bits, magnitude], Type::B16);
+        let above = IntegerComparison {
+            condition: Condition::Gt,
+            signedness: Signedness::Unsigned,
+        };
+        let is_nan = self.emit(Op::Compare(above), &[magnitude, infinity], Type::B1);
+        let number = self.emit(op, &[bits, mask], Type::B16);
+        self.emit(Op::Select, &[is_nan, nan, number], Type::B16)
+    }
+
     pub(super) fn sign(&mut self, i: &ast::Instruction) -> Translated {
+        if matches!(i.types[0], words::Type::Bf16 | words::Type::Bf16x2) {
+            return self.bfloat_sign(i);
+        }
         if i.types[0].class() != Class::Float {
             let ty = self.ty(i.types[0])?;
             let op = match i.opcode {
