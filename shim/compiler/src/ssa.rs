@@ -65,7 +65,8 @@ impl Variables {
         &mut self.current[block.index()]
     }
 
-    fn undefined(&mut self, function: &mut Function, ty: Type) -> Value {
+    /// What a variable reads as that nothing was assigned to.
+    pub fn undefined(&mut self, function: &mut Function, ty: Type) -> Value {
         *self
             .undefined
             .entry(ty)

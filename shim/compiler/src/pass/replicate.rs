@@ -24,6 +24,7 @@ mod warp;
 
 use smallvec::SmallVec;
 
+use crate::cfg::predecessors;
 use crate::divergence::{Divergence, close_loops};
 use crate::ir::{BlockId, Edge, Function, Instruction, Merge, Op, Space, Terminator, Type, Value};
 use crate::ssa::{Variable, Variables, repair};
@@ -66,6 +67,14 @@ pub fn replicate(function: &mut Function, subgroup_size: u32) -> Result<(), Repl
 /// The values of the lanes: one for a uniform value.
 type Lanes = SmallVec<[Value; 4]>;
 
+/// Where the arms of the selection being written meet.
+#[derive(Clone, Copy)]
+struct End {
+    merge: BlockId,
+    /// Whether lanes have come there by the other arm, whose values stay.
+    joins: bool,
+}
+
 /// A loop that is being written.
 struct Open {
     merge: BlockId,
@@ -74,6 +83,8 @@ struct Open {
     new_continuing: BlockId,
     header: BlockId,
     divergent: bool,
+    /// Whether lanes have gone on with the loop before.
+    continued: bool,
 }
 
 struct Writer<'f> {
@@ -88,6 +99,8 @@ struct Writer<'f> {
     map: Vec<Lanes>,
     /// The constants among the old values.
     known: Vec<Option<u64>>,
+    /// Edges that enter each old block.
+    entering: Vec<usize>,
     /// `None` where control has left.
     current: Option<BlockId>,
     /// Whether lanes may be missing.
@@ -127,6 +140,7 @@ impl<'f> Writer<'f> {
             size,
             map: vec![Lanes::new(); old.values.len()],
             known: old.constants(),
+            entering: predecessors(old).iter().map(Vec::len).collect(),
             current: Some(entry),
             masked: false,
             lost: false,
@@ -282,7 +296,7 @@ impl<'f> Writer<'f> {
     }
 
     /// Writes blocks from `start` until control comes to `end` or leaves.
-    fn sequence(&mut self, start: BlockId, end: Option<BlockId>) -> Written {
+    fn sequence(&mut self, start: BlockId, end: Option<End>) -> Written {
         let old = self.old;
         let mut block = start;
         while self.current.is_some() {
@@ -349,9 +363,10 @@ impl<'f> Writer<'f> {
         }
     }
 
-    /// Passes an edge's arguments: where lanes may be elsewhere, only those of
-    /// the lanes that are here.
-    fn pass(&mut self, edge: &Edge) {
+    /// Passes an edge's arguments. With `merges` only those of the lanes that are
+    /// here: others have passed theirs. What a lane that is elsewhere gets does
+    /// not matter otherwise.
+    fn pass(&mut self, edge: &Edge, merges: bool) {
         let parameters = &self.old[edge.block].parameters;
         let mut passed = Vec::new();
         for (&parameter, &argument) in parameters.iter().zip(&edge.arguments) {
@@ -363,7 +378,7 @@ impl<'f> Writer<'f> {
             for lane in 0..self.count {
                 let variable = self.parameter_variable(parameter, lane);
                 let mut value = self.lane(argument, lane);
-                if self.masked {
+                if merges {
                     let ty = self.old.ty(parameter);
                     let (mask, before) = (self.mask(lane), self.read(variable, ty));
                     value = self.emit(Op::Select, &[mask, value, before], ty);
@@ -376,30 +391,45 @@ impl<'f> Writer<'f> {
         }
     }
 
+    /// Forgets what was passed to a block before.
+    fn forget_parameters(&mut self, block: BlockId) {
+        for &parameter in &self.old[block].parameters {
+            let nothing = self
+                .variables
+                .undefined(&mut self.new, self.old.ty(parameter));
+            for lane in 0..self.count {
+                self.write(self.parameter_variable(parameter, lane), nothing);
+            }
+        }
+    }
+
     /// Follows an edge; true where writing goes on at its target.
-    fn jump(&mut self, edge: &Edge, end: Option<BlockId>) -> bool {
-        self.pass(edge);
-        if Some(edge.block) == end {
+    fn jump(&mut self, edge: &Edge, end: Option<End>) -> bool {
+        if let Some(end) = end.filter(|end| end.merge == edge.block) {
+            self.pass(edge, end.joins);
             return false;
         }
-        let Some(open) = self.loops.last() else {
+        let open = self.loops.last_mut();
+        let Some(open) = open.filter(|o| [o.merge, o.continuing].contains(&edge.block)) else {
+            self.pass(edge, false);
             return true;
         };
         let leaves = edge.block == open.merge;
-        if !leaves && edge.block != open.continuing {
-            return true;
-        }
         if !open.divergent {
             let target = if leaves {
                 open.new_merge
             } else {
                 open.new_continuing
             };
+            self.pass(edge, false);
             self.leave_to(target);
             return false;
         }
+        let header = open.header;
+        // Lanes leave in any iteration, and go on at any place of one.
+        let merges = leaves || std::mem::replace(&mut open.continued, true);
+        self.pass(edge, merges);
         if !leaves {
-            let header = open.header;
             for lane in 0..self.count {
                 let variable = self.going_on_variable(header, lane);
                 let (others, mask) = (self.read(variable, B1), self.mask(lane));
@@ -424,6 +454,7 @@ impl<'f> Writer<'f> {
         let Some(header) = self.current else {
             return Ok(());
         };
+        self.forget_parameters(merge);
         let arms = [self.new.block(), self.new.block()];
         let end = self.new.block();
         self.new[header].merge = Some(Merge::Selection(end));
@@ -433,9 +464,10 @@ impl<'f> Writer<'f> {
             otherwise: Edge::to(arms[1]),
         };
         let mut comes_out = false;
+        let joins = false;
         for (arm, edge) in arms.into_iter().zip([then, otherwise]) {
             self.current = Some(arm);
-            self.arm(edge, merge)?;
+            self.arm(edge, End { merge, joins })?;
             comes_out |= self.current.is_some();
             self.leave_to(end);
         }
@@ -443,9 +475,9 @@ impl<'f> Writer<'f> {
         Ok(())
     }
 
-    fn arm(&mut self, edge: &Edge, merge: BlockId) -> Written {
-        match self.jump(edge, Some(merge)) {
-            true => self.sequence(edge.block, Some(merge)),
+    fn arm(&mut self, edge: &Edge, end: End) -> Written {
+        match self.jump(edge, Some(end)) {
+            true => self.sequence(edge.block, Some(end)),
             false => Ok(()),
         }
     }
@@ -467,20 +499,24 @@ impl<'f> Writer<'f> {
             .iter()
             .map(|&c| self.emit(Op::Not, &[c], B1))
             .collect();
+        self.forget_parameters(merge);
+        let mut joins = false;
         let mut left: Option<Lanes> = None;
         for (predicates, edge) in [(taken, then), (not, otherwise)] {
             let here = self.each(Op::And, &before, &predicates);
             self.set_masks(&here);
             let any = self.any(&here);
-            self.only_if(any, |writer| writer.arm(edge, merge))?;
+            self.only_if(any, |writer| writer.arm(edge, End { merge, joins }))?;
+            joins = self.entering[merge.index()] > 1;
             let remaining = self.masks();
             left = Some(match left {
                 None => remaining,
                 Some(first) => self.each(Op::Or, &first, &remaining),
             });
         }
-        if let Some(left) = left {
-            self.set_masks(&left);
+        match left {
+            Some(left) if self.lost => self.set_masks(&left),
+            _ => self.set_masks(&before),
         }
         self.masked = was_masked || self.lost;
         self.lost |= lost_before;
@@ -494,6 +530,7 @@ impl<'f> Writer<'f> {
         let (was_masked, lost_before) = (self.masked, self.lost);
         // The parameters were read to be written anew by every way in.
         self.hand_over(header);
+        self.forget_parameters(merge);
         self.leave_to(new_header);
         self.new[new_header].merge = Some(Merge::Loop {
             merge: new_merge,
@@ -510,7 +547,9 @@ impl<'f> Writer<'f> {
             new_continuing,
             header,
             divergent,
+            continued: false,
         });
+        self.forget_parameters(continuing);
         if divergent {
             self.masked = true;
             let no = self.constant(B1, 0);
@@ -536,10 +575,7 @@ impl<'f> Writer<'f> {
         self.current = Some(new_continuing);
         self.parameters(continuing);
         if let Terminator::Jump(edge) = &old[continuing].terminator {
-            // The lanes that go on are all that are here.
-            let masked = std::mem::replace(&mut self.masked, false);
-            self.pass(edge);
-            self.masked = masked;
+            self.pass(edge, false);
         }
         self.leave_to(new_header);
         self.current = Some(new_merge);

@@ -71,7 +71,11 @@ impl<'f> FunctionWriter<'f> {
     fn new(function: &'f Function, target: &'f Target) -> Self {
         let mut module = ModuleWriter::new();
         let memory = Memory::new(function, target);
-        let values = function.values.iter().map(|_| module.id()).collect();
+        // Instructions choose the ids of their results: only what a phi may read
+        // before it is written needs one now.
+        let mut values = vec![0; function.values.len()];
+        let parameters = function.blocks.iter().flat_map(|block| &block.parameters);
+        parameters.for_each(|parameter| values[parameter.index()] = module.id());
         let labels: Vec<_> = function.blocks.iter().map(|_| module.id()).collect();
         Self {
             function,
@@ -382,7 +386,9 @@ impl<'f> FunctionWriter<'f> {
                 Ok(())
             }
             Op::SharedBase => {
-                self.shared_base = Some(self.value(i.results[0]));
+                let base = self.module.id();
+                self.define(i.results[0], base);
+                self.shared_base = Some(base);
                 Ok(())
             }
             Op::Clock => self.clock(i),
