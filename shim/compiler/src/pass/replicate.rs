@@ -10,25 +10,21 @@
 //! # Masks
 //! Each lane has a predicate, its *mask*: whether it is here. A selection on a
 //! uniform condition stays a selection. On a divergent one both arms run, one
-//! after the other, each if any lane takes it; what edges pass to the merge is
-//! selected by mask. A lane that leaves a loop loses its mask until the loop has
+//! after the other, each if any lane takes it; at the merge the second arm's
+//! lanes are selected by mask. A lane that leaves a loop loses its mask until the loop has
 //! ended for all, and what it takes along is frozen by the same selects. Where
 //! no lane can be missing no mask is kept and nothing is selected.
-//!
-//! # Memory
-//! A lane that is not here must touch no memory: its load reads a safe address
-//! instead, its store or atomic is branched around. An unguarded load would
-//! crash a software device, whose addresses are the host's.
 
+mod memory;
 mod warp;
 
 use smallvec::SmallVec;
 
 use crate::cfg::predecessors;
 use crate::divergence::{Divergence, close_loops};
-use crate::ir::{BlockId, Edge, Function, Instruction, Merge, Op, Space, Terminator, Type, Value};
+use crate::ir::{BlockId, Edge, Function, Instruction, Merge, Op, Terminator, Type, Value};
 use crate::ssa::{Variable, Variables, repair};
-use Type::{B1, B64};
+use Type::B1;
 
 /// Lanes of a warp.
 const WARP: u32 = 32;
@@ -122,7 +118,7 @@ impl<'f> Writer<'f> {
         let in_buffer = instructions.any(|i| i.op == Op::Scratch);
         let local_bytes = match in_buffer {
             true => old.local_bytes,
-            false => local_stride(old) * count,
+            false => memory::local_stride(old) * count,
         };
         let mut new = Function {
             values: Vec::new(),
@@ -691,136 +687,43 @@ impl<'f> Writer<'f> {
             }
         }
     }
-
-    /// Whether each lane must access memory for itself.
-    fn is_apart(&self, i: &Instruction, space: Space) -> bool {
-        space == Space::Local
-            || i.arguments
-                .iter()
-                .any(|&argument| self.is_divergent(argument))
-    }
-
-    /// An address in a lane's own part of local memory.
-    fn own_address(&mut self, address: Value, space: Space, lane: u32) -> Value {
-        if space != Space::Local || lane == 0 {
-            return address;
-        }
-        let ty = self.new.ty(address);
-        let offset = self.constant(ty, u64::from(local_stride(self.old) * lane));
-        self.emit(Op::Add, &[address, offset], ty)
-    }
-
-    /// The scratch buffer gives each thread of a block its part in order, and a
-    /// lane is so many threads behind its invocation's first.
-    fn scratch(&mut self, i: &Instruction) {
-        let first = self.emit(Op::Scratch, &[], B64);
-        let stride = u64::from(crate::back::spirv::scratch_stride(self.old));
-        let lanes: Lanes = (0..self.count)
-            .map(|lane| {
-                let threads = u64::from(self.size * lane);
-                let offset = self.constant(B64, threads * stride);
-                self.emit(Op::Add, &[first, offset], B64)
-            })
-            .collect();
-        self.map[i.results[0].index()] = lanes;
-    }
-
-    fn load(&mut self, i: &Instruction, space: Space) -> Written {
-        let apart = self.is_apart(i, space);
-        for &result in &i.results {
-            self.map[result.index()].clear();
-        }
-        for lane in 0..if apart { self.count } else { 1 } {
-            let address = self.lane(i.arguments[0], lane);
-            let mut address = self.own_address(address, space, lane);
-            if self.masked {
-                let here = if apart {
-                    self.mask(lane)
-                } else {
-                    let masks = self.masks();
-                    self.any(&masks)
-                };
-                address = self.safe(here, address, i, space);
-            }
-            let results: SmallVec<[Value; 1]> = i
-                .results
-                .iter()
-                .map(|&r| self.new.value(self.old.ty(r)))
-                .collect();
-            self.push(i.op, &[address], results.clone());
-            for (&old, new) in i.results.iter().zip(results) {
-                self.map[old.index()].push(new);
-            }
-        }
-        Ok(())
-    }
-
-    /// The address, or for a lane that is not here one that may be read.
-    fn safe(&mut self, here: Value, address: Value, i: &Instruction, space: Space) -> Value {
-        let ty = self.new.ty(address);
-        let offset = i.op.access().map_or(0, |access| access.offset);
-        let base = match space {
-            Space::Global | Space::Constant | Space::Generic => {
-                self.emit(Op::SafeAddress, &[], B64)
-            }
-            _ => self.constant(ty, 0),
-        };
-        // The access adds its offset, which the safe place must not have.
-        let back = self.constant(ty, (offset as u64).wrapping_neg() & ty.mask());
-        let safe = self.emit(Op::Add, &[base, back], ty);
-        self.emit(Op::Select, &[here, address, safe], ty)
-    }
-
-    fn store(&mut self, i: &Instruction, space: Space) -> Written {
-        let apart = self.is_apart(i, space);
-        for lane in 0..if apart { self.count } else { 1 } {
-            let mut arguments: Lanes = i.arguments.iter().map(|&a| self.lane(a, lane)).collect();
-            arguments[0] = self.own_address(arguments[0], space, lane);
-            if !self.masked {
-                self.push(i.op, &arguments, SmallVec::new());
-                continue;
-            }
-            let here = if apart {
-                self.mask(lane)
-            } else {
-                let masks = self.masks();
-                self.any(&masks)
-            };
-            self.only_if(here, |writer| {
-                writer.push(i.op, &arguments, SmallVec::new());
-                Ok(())
-            })?;
-        }
-        Ok(())
-    }
-
-    fn atomic(&mut self, i: &Instruction) -> Written {
-        let result = i.results[0];
-        let ty = self.old.ty(result);
-        let mut lanes = Lanes::new();
-        for lane in 0..self.count {
-            let arguments: Lanes = i.arguments.iter().map(|&a| self.lane(a, lane)).collect();
-            if !self.masked {
-                lanes.push(self.emit(i.op, &arguments, ty));
-                continue;
-            }
-            let old = self.temporary();
-            let zero = self.constant(ty, 0);
-            self.write(old, zero);
-            let here = self.mask(lane);
-            self.only_if(here, |writer| {
-                let value = writer.emit(i.op, &arguments, ty);
-                writer.write(old, value);
-                Ok(())
-            })?;
-            lanes.push(self.read(old, ty));
-        }
-        self.map[result.index()] = lanes;
-        Ok(())
-    }
 }
 
-/// Bytes from one lane's local memory to the next's.
-fn local_stride(function: &Function) -> u32 {
-    function.local_bytes.next_multiple_of(16)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::parse;
+
+    fn replicated(body: &str) -> String {
+        let mut function = parse(&format!("function k {{\n{body}}}\n")).unwrap();
+        replicate(&mut function, 8).unwrap();
+        crate::verify::verify(&function).unwrap();
+        function.to_string()
+    }
+
+    #[test]
+    fn each_lane_selects_once_where_two_arms_meet() {
+        let text = replicated(
+            "b0:\n  v0: b32 = special.laneid.0\n  v1: b32 = const.3\n  v2: b1 = icmp.lt.u v0, v1\n\
+             \x20 v9: b64 = param.0\n  selection b3\n  branch v2 b1 b2\n\
+             b1:\n  v3: b32 = iadd v0, v1\n  jump b3(v3)\nb2:\n  v4: b32 = imul v0, v1\n  jump b3(v4)\n\
+             b3(v5: b32):\n  store.global.weak.sys.0 v9, v5\n  return\n",
+        );
+        assert_eq!(text.matches("select ").count(), 4, "{text}");
+        assert_eq!(text.matches("store.").count(), 4, "{text}");
+    }
+
+    #[test]
+    fn lanes_that_leave_a_loop_keep_what_they_take_along() {
+        let text = replicated(
+            "b0:\n  v0: b32 = special.laneid.0\n  v1: b32 = const.1\n  v9: b64 = param.0\n  jump b1(v1)\n\
+             b1(v2: b32):\n  loop b5 b4\n  jump b2\n\
+             b2:\n  v3: b32 = iadd v2, v1\n  v4: b1 = icmp.lt.u v3, v0\n  selection b3\n  branch v4 b6 b7\n\
+             b6:\n  jump b4\nb7:\n  jump b5\nb3:\n  unreachable\n\
+             b4:\n  jump b1(v3)\nb5:\n  store.global.weak.sys.0 v9, v3\n  return\n",
+        );
+        // The counter is one for all lanes, its last value each lane's own.
+        assert_eq!(text.matches("iadd").count(), 1 + 4, "{text}");
+        assert_eq!(text.matches("select ").count(), 4, "{text}");
+    }
 }

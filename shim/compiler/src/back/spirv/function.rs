@@ -559,3 +559,17 @@ pub fn observes_warp(function: &Function) -> bool {
         op => op.is_convergent(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_are_gone_take_no_ids() {
+        let mut function = ir::parse("function k {\nb0:\n  return\n}\n").unwrap();
+        let bound = |function: &Function| write(function, &Target::wide()).unwrap().words[3];
+        let before = bound(&function);
+        function.values.extend([Type::B32; 1000]);
+        assert_eq!(bound(&function), before);
+    }
+}
