@@ -183,7 +183,11 @@ impl Stack {
 impl Running {
     /// Runs `container` to its end and removes it.
     pub fn run(&self, container: &Container) -> Output {
-        Output::of(&self.command(container), container.limit)
+        let mut output = Output::of(&self.command(container), container.limit);
+        if !output.success {
+            output.log = logged();
+        }
+        output
     }
 
     /// The command line that runs `container`.
@@ -258,4 +262,17 @@ impl Running {
             Route::Gpus => &["--gpus=all"],
         }
     }
+}
+
+/// The file that `tests/containers/install` has pumice log to.
+const LOG: &str = "/run/pumice.log";
+/// Lines of it that are shown: other containers' are among them.
+const LINES: usize = 20;
+
+/// What pumice logged last.
+fn logged() -> String {
+    let log = std::fs::read_to_string(LOG).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    let last = &lines[lines.len().saturating_sub(LINES)..];
+    last.iter().map(|line| format!("{line}\n")).collect()
 }

@@ -10,6 +10,9 @@ pub struct Output {
     pub success: bool,
     pub stdout: String,
     pub stderr: String,
+    /// What pumice logged lately, which engines do not show: for who reads of a
+    /// failure, and for no test.
+    pub log: String,
     pub elapsed: Duration,
 }
 
@@ -35,6 +38,7 @@ impl Output {
             success: output.status.success(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            log: String::new(),
             elapsed: started.elapsed(),
         }
     }
@@ -51,6 +55,10 @@ impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let how = if self.success { "succeeded" } else { "failed" };
         writeln!(f, "{} {how} after {:?}", self.command, self.elapsed)?;
-        write!(f, "--- stdout\n{}--- stderr\n{}", self.stdout, self.stderr)
+        write!(f, "--- stdout\n{}--- stderr\n{}", self.stdout, self.stderr)?;
+        match self.log.as_str() {
+            "" => Ok(()),
+            log => write!(f, "--- pumice's log\n{log}"),
+        }
     }
 }
