@@ -52,6 +52,7 @@ const UNSAFE: &[(&str, &str)] = &[
         "shim/libcublas/",
         "the C entry points, and libcuda's by dlopen",
     ),
+    ("tests/persona/src/lib.rs", "the C entry points"),
     ("tests/src/kernel.rs", "the bytes of mapped device memory"),
     (
         "tests/src/callback.rs",
