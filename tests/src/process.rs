@@ -1,7 +1,7 @@
 //! Processes of a test's own: for environments, exits and forks that would
 //! disturb the process the test runs in.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsString};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -39,12 +39,25 @@ pub struct Answer {
 /// # Panics
 /// If the child does not end with an answer; the message holds its output.
 pub fn in_child(variables: &[(&str, &str)], body: impl Fn() -> String) -> Answer {
+    in_child_of(&[], variables, body)
+}
+
+/// As [`in_child`], with `launcher` in front of the child's command: a program that
+/// prepares something and then becomes what its last arguments say.
+///
+/// # Panics
+/// As [`in_child`].
+pub fn in_child_of(
+    launcher: &[&str],
+    variables: &[(&str, &str)],
+    body: impl Fn() -> String,
+) -> Answer {
     let name = test_name();
-    if std::env::var(CHILD).is_ok_and(|child| child == name) {
+    if is_child() {
         println_answer(&body());
         std::process::exit(0);
     }
-    let output = spawn(&name, variables);
+    let output = spawn(&name, launcher, variables);
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     let value = stdout
@@ -64,6 +77,12 @@ pub fn in_child(variables: &[(&str, &str)], body: impl Fn() -> String) -> Answer
     }
 }
 
+/// Whether this is a child that shall run a body.
+#[must_use]
+pub fn is_child() -> bool {
+    std::env::var(CHILD).is_ok_and(|child| child == test_name())
+}
+
 #[allow(
     clippy::print_stdout,
     reason = "standard output is the channel to the parent"
@@ -73,9 +92,12 @@ fn println_answer(answer: &str) {
     println!("{ANSWER}{answer}");
 }
 
-fn spawn(name: &str, variables: &[(&str, &str)]) -> Output {
+fn spawn(name: &str, launcher: &[&str], variables: &[(&str, &str)]) -> Output {
     let executable = std::env::current_exe().expect("a process knows its executable");
-    let mut command = Command::new(executable);
+    let mut words = launcher.iter().map(OsString::from).collect::<Vec<_>>();
+    words.push(executable.into());
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
     for variable in DEVICE_VARIABLES {
         command.env_remove(variable);
     }

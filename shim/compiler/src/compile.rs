@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::back::spirv::{self, layout};
 use crate::front;
-use crate::ir::{Function, Op};
+use crate::ir::{BlockId, Function, Op};
+use crate::loops::Irreducible;
 use crate::pass;
 use crate::print::Message;
 use crate::source::ModuleSource;
@@ -70,12 +71,14 @@ pub enum Error {
         error: front::Error,
     },
     /// The control flow has no structure.
-    #[error("kernel `{kernel}`: {error}")]
+    #[error("kernel `{kernel}`: {error}, at: {place}")]
     Structure {
         /// The kernel.
         kernel: String,
         /// The reason.
         error: pass::StructurizeError,
+        /// The PTX line of an instruction in the loop, or of the kernel's first.
+        place: String,
     },
     /// The target lacks something.
     #[error("kernel `{kernel}`: {error}, at: {place}")]
@@ -202,10 +205,8 @@ fn lower_with_messages(
     }
     pass::lower_switch(&mut function);
     pass::remove_unreachable_blocks(&mut function);
-    pass::structurize(&mut function).map_err(|error| Error::Structure {
-        kernel: kernel.to_owned(),
-        error,
-    })?;
+    pass::structurize(&mut function)
+        .map_err(|error| unstructured(source, kernel, &function, error))?;
     verify(&function)?;
     Ok((function, messages))
 }
@@ -228,14 +229,37 @@ fn replicate_error(source: &ModuleSource, kernel: &str, error: pass::ReplicateEr
     target_error(source, kernel, error)
 }
 
+fn unstructured(
+    source: &ModuleSource,
+    kernel: &str,
+    function: &Function,
+    error: pass::StructurizeError,
+) -> Error {
+    let header = match error {
+        pass::StructurizeError::Irreducible(Irreducible(header)) => header,
+        pass::StructurizeError::TooDeep => Function::ENTRY,
+    };
+    Error::Structure {
+        kernel: kernel.to_owned(),
+        error,
+        place: source.line(offset_of(function, header) as usize),
+    }
+}
+
+/// The byte of the PTX text that a block came from: that of its first instruction, or
+/// of one after it.
+fn offset_of(function: &Function, block: BlockId) -> u32 {
+    let blocks = function.blocks.iter().skip(block.index());
+    let mut offsets = blocks.flat_map(|b| &b.instructions).map(|i| i.offset);
+    offsets.find(|&offset| offset != 0).unwrap_or_default()
+}
+
 fn target_error(source: &ModuleSource, kernel: &str, error: spirv::Error) -> Error {
     let spirv::Error::Unsupported { offset, .. } = error;
-    let reason = front::Reason::Unsupported(String::new());
-    let place = front::Error::at(&source.text, offset as usize, reason);
     Error::Target {
         kernel: kernel.to_owned(),
         error,
-        place: format!("line {}: {}", place.line, place.source_line),
+        place: source.line(offset as usize),
     }
 }
 

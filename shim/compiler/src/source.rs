@@ -22,6 +22,17 @@ impl ModuleSource {
         Ok(Self { text, index })
     }
 
+    /// The line of the text that holds a byte, with its number, for messages.
+    #[must_use]
+    pub fn line(&self, offset: usize) -> String {
+        let place = front::Error::at(
+            &self.text,
+            offset,
+            front::Reason::Unsupported(String::new()),
+        );
+        format!("line {}: {}", place.line, place.source_line)
+    }
+
     /// The bytes that a variable in global or constant memory starts with;
     /// `None` if there is no such variable, or an address is among them.
     #[must_use]

@@ -9,7 +9,7 @@ mod on_pumice {
     use abi::cuda::{CUfunction, CUstream};
     use tests::context::Context;
     use tests::image::{LAUNCHED, terminated};
-    use tests::process::{Answer, in_child};
+    use tests::process::{Answer, in_child, in_child_of, is_child};
     use tests::target::require_pumice;
 
     /// What the trace says of a kernel that was compiled before it was launched.
@@ -71,12 +71,16 @@ mod on_pumice {
 
     /// Launches a kernel in a process whose cache lies at `path`.
     fn run(path: &Path, disabled: &str) -> Answer {
+        run_by(&[], path, disabled)
+    }
+
+    fn run_by(launcher: &[&str], path: &Path, disabled: &str) -> Answer {
         let variables = [
             ("CUDA_CACHE_PATH", path.to_str().unwrap()),
             ("CUDA_CACHE_DISABLE", disabled),
             ("PUMICE_TRACE", "1"),
         ];
-        in_child(&variables, || {
+        in_child_of(launcher, &variables, || {
             let context = Context::primary();
             let module = context.module(&terminated(LAUNCHED));
             let target = context.upload(&[0; 256]);
@@ -136,5 +140,89 @@ mod on_pumice {
         for place in [file.as_path(), Path::new("/proc/nowhere")] {
             assert_eq!(run(place, "").value, WRITTEN, "{place:?}");
         }
+    }
+
+    /// Launches a kernel in a process whose cache is a file system of four kilobytes.
+    fn run_on_full_disk(path: &Path) -> Answer {
+        const MOUNTED: &str = r#"
+            [ "$(id -u)" = 0 ] || mapped=--map-root-user
+            exec unshare --mount ${mapped:-} sh -euc '
+                mount -t tmpfs -o size=4k,mode=700 full "$CUDA_CACHE_PATH"
+                exec "$@"' sh "$@""#;
+        run_by(&["sh", "-euc", MOUNTED, "sh"], path, "")
+    }
+
+    #[test]
+    fn a_full_disk_is_no_failure() {
+        require_pumice();
+        let cache = tempfile::tempdir().unwrap();
+        let answer = run_on_full_disk(cache.path());
+        assert_eq!(answer.value, WRITTEN);
+        let full = answer.stderr.lines().any(|line| {
+            line.contains("cache: ") && line.contains("/kernels/") && line.contains("No space left")
+        });
+        assert!(full, "{}", answer.stderr);
+    }
+
+    /// The files of compiled kernels.
+    fn kernels(cache: &Path) -> Vec<PathBuf> {
+        let entries = |path: &Path| {
+            fs::read_dir(path)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+        };
+        let folders = entries(&cache.join("pumice/kernels"));
+        folders
+            .flat_map(|folder| entries(&folder).collect::<Vec<_>>())
+            .collect()
+    }
+
+    #[test]
+    fn damaged_kernels_on_disk_are_made_anew() {
+        require_pumice();
+        let cache = tempfile::tempdir().unwrap();
+        assert_eq!(run(cache.path(), "").value, WRITTEN);
+        let files = kernels(cache.path());
+        let [file] = files.as_slice() else {
+            panic!("one kernel was compiled: {files:?}");
+        };
+        let whole = fs::read(file).unwrap();
+        let mut flipped = whole.clone();
+        flipped[whole.len() / 2] ^= 1;
+        let cut = whole[..whole.len() - 1].to_vec();
+        for damaged in [Vec::new(), cut, flipped, vec![0xA5; 100_000]] {
+            fs::write(file, damaged).unwrap();
+            let answer = run(cache.path(), "");
+            assert_eq!(answer.value, WRITTEN);
+            assert!(answer.stderr.contains("is not whole"), "{}", answer.stderr);
+            assert_eq!(fs::read(file).unwrap(), whole);
+        }
+        let answer = run(cache.path(), "");
+        assert!(!answer.stderr.contains("is not whole"), "{}", answer.stderr);
+    }
+
+    #[test]
+    fn processes_share_a_cache_that_they_fill_at_once() {
+        require_pumice();
+        if is_child() {
+            run(Path::new("unused"), "");
+        }
+        let cache = tempfile::tempdir().unwrap();
+        let name = std::thread::current().name().unwrap_or("main").to_owned();
+        std::thread::scope(|scope| {
+            let start = |_| {
+                let thread = std::thread::Builder::new().name(name.clone());
+                thread
+                    .spawn_scoped(scope, || run(cache.path(), ""))
+                    .unwrap()
+            };
+            let processes = (0..4).map(start).collect::<Vec<_>>();
+            for process in processes {
+                assert_eq!(process.join().unwrap().value, WRITTEN);
+            }
+        });
+        assert_eq!(kernels(cache.path()).len(), 1, "and no unfinished files");
+        let later = run(cache.path(), "");
+        assert!(later.stderr.contains("from the cache"), "{}", later.stderr);
     }
 }

@@ -16,7 +16,7 @@ const SOUND: &str = ".version 6.0\n.target sm_50\n.address_size 64\n\
     st.global.u32 [%rd1], %r1;\nret;\n}\n";
 
 /// A text with `sound` and a kernel `other` with this body.
-fn with_body(body: &str) -> String {
+pub fn with_body(body: &str) -> String {
     format!("{SOUND}.visible .entry other(.param .u64 place) {{\n{body}\n}}\n")
 }
 
@@ -37,18 +37,22 @@ fn launch(context: &Context, function: CUfunction, mut place: usize) -> Result<(
     context.cuCtxSynchronize()
 }
 
-fn assert_sound(context: &Context, module: CUmodule) {
+/// Checks that the kernel `sound` of a module computes.
+pub fn assert_sound(context: &Context, module: CUmodule) {
     let place = context.upload(&[0; 4]);
     launch(context, context.function(module, "sound"), place.base.0).unwrap();
     assert_eq!(place.read(), [7, 0, 0, 0]);
 }
 
+/// Launches a module's kernel `other`.
+pub fn status_of_other(context: &Context, module: CUmodule) -> Result<(), CUerror> {
+    let place = context.upload(&[0; 64]);
+    launch(context, context.function(module, "other"), place.base.0)
+}
+
 /// Loads a text and launches its kernel `other`: the first status that is no success.
 fn status_of(context: &Context, ptx: &str) -> Result<(), CUerror> {
-    let place = context.upload(&[0; 64]);
-    let module = load(context, ptx)?;
-    let function = context.function(module, "other");
-    launch(context, function, place.base.0)
+    status_of_other(context, load(context, ptx)?)
 }
 
 const MALFORMED: &[(&str, &str)] = &[
@@ -64,10 +68,6 @@ const MALFORMED: &[(&str, &str)] = &[
         "an instruction that does not exist",
         "frobnicate.u32 7;\nret;",
     ),
-    (
-        "a type that does not exist",
-        ".reg .b32 %r<2>;\nmov.u33 %r1, 7;\nret;",
-    ),
     ("an open brace", "{ ret;"),
     (
         "a number as a target",
@@ -75,10 +75,136 @@ const MALFORMED: &[(&str, &str)] = &[
     ),
 ];
 
+/// Refused as well, though perhaps not before its launch: PTX may come to have it.
+const UNKNOWN_TYPE: (&str, &str) = (
+    "a type that does not exist",
+    ".reg .b32 %r<2>;\nmov.u33 %r1, 7;\nret;",
+);
+
+/// A kernel that pumice does not compile, though it is right.
+pub struct Lacking {
+    pub what: &'static str,
+    /// What stands before the kernel `other`, and its body.
+    before: &'static str,
+    pub body: &'static str,
+    /// What a launch returns.
+    pub status: CUerror,
+    /// What the log says, with the line.
+    told: &'static str,
+    line: u32,
+}
+
+impl Lacking {
+    /// A text with `sound` and this as `other`.
+    pub fn module(&self) -> String {
+        let kernel = with_body(self.body);
+        kernel.replacen(SOUND, &format!("{SOUND}{}", self.before), 1)
+    }
+
+    /// Checks that a line of a log names the kernel, the reason and the place.
+    pub fn assert_told(&self, log: &str) {
+        let place = format!("line {}", self.line);
+        let told = |line: &str| {
+            line.contains("`other`") && line.contains(self.told) && line.contains(&place)
+        };
+        assert!(log.lines().any(told), "{}: {log}", self.what);
+    }
+}
+
+const fn lacking(what: &'static str, body: &'static str, told: &'static str, line: u32) -> Lacking {
+    Lacking {
+        what,
+        before: "",
+        body,
+        status: CUerror::NOT_SUPPORTED,
+        told,
+        line,
+    }
+}
+
+/// One for each stage that can refuse a kernel: its parser, the translation, the
+/// structurizer, the back end, the device's limits.
+pub const LACKING: &[Lacking] = &[
+    lacking(
+        "tensor memory",
+        "tcgen05.fence::before_thread_sync;\nret;",
+        "`tcgen05`",
+        13,
+    ),
+    lacking(
+        "surfaces",
+        ".reg .b32 %r<2>;\n.reg .b64 %rd<2>;\n\
+         suld.b.1d.b32.trap {%r1}, [%rd1, {%r1}];\nret;",
+        "`suld`",
+        15,
+    ),
+    Lacking {
+        status: CUerror::INVALID_PTX,
+        ..lacking(
+            "a word that PTX may come to have",
+            ".reg .b32 %r<2>;\nadd.tomorrow.u32 %r1, %r1, %r1;\nret;",
+            "`.tomorrow`",
+            14,
+        )
+    },
+    lacking(
+        "matrices of a warp",
+        ".reg .b32 %r<2>;\n.reg .f32 %f<5>;\n\
+         mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 \
+         {%f1,%f2,%f3,%f4}, {%r1,%r1}, {%r1}, {%f1,%f2,%f3,%f4};\nret;",
+        "`mma.",
+        15,
+    ),
+    Lacking {
+        before: ".func again() {\ncall again;\nret;\n}\n",
+        ..lacking(
+            "recursion",
+            "call again;\nret;",
+            "recursion through `again`",
+            13,
+        )
+    },
+    Lacking {
+        before: ".func called() {\nret;\n}\n",
+        ..lacking(
+            "calls through a pointer",
+            ".reg .b64 %rd<2>;\nmov.u64 %rd1, called;\n\
+             proto: .callprototype _ ();\ncall %rd1, (), proto;\nret;",
+            "indirect call",
+            17,
+        )
+    },
+    lacking(
+        "a loop with two entries",
+        ".reg .b32 %r<2>;\n.reg .pred %p<2>;\nmov.u32 %r1, %tid.x;\n\
+         setp.eq.u32 %p1, %r1, 0;\n@%p1 bra SECOND;\n\
+         FIRST: add.u32 %r1, %r1, 1;\nSECOND: add.u32 %r1, %r1, 2;\n\
+         setp.lt.u32 %p1, %r1, 9;\n@%p1 bra FIRST;\nret;",
+        "irreducible",
+        19,
+    ),
+    lacking(
+        "a barrier of some threads",
+        "bar.sync 1, 64;\nret;",
+        "a barrier of part of a block",
+        13,
+    ),
+    Lacking {
+        status: CUerror::LAUNCH_OUT_OF_RESOURCES,
+        ..lacking(
+            "shared memory",
+            ".shared .align 4 .b8 tile[16777216];\n.reg .b32 %r<3>;\n\
+             mov.u32 %r1, tile;\nst.shared.u32 [%r1], 1;\nret;",
+            "16777216 bytes of shared memory",
+            12,
+        )
+    },
+];
+
 #[test]
 fn malformed_kernels_are_invalid_ptx() {
     let context = Context::primary();
-    for (what, body) in MALFORMED {
+    for (what, body) in MALFORMED.iter().chain([&UNKNOWN_TYPE]) {
         let status = status_of(&context, &with_body(body));
         assert_eq!(status, Err(CUerror::INVALID_PTX), "{what}");
         assert_sound(&context, load(&context, SOUND).unwrap());
@@ -114,47 +240,109 @@ fn more_shared_memory_than_the_device_has_is_refused() {
 mod on_pumice {
     use super::*;
     use std::time::{Duration, Instant};
-    use tests::process::in_child;
+    use tests::process::{in_child, is_child};
     use tests::target::require_pumice;
-
-    /// What the compiler lacks, its status, and what the log must name beside the
-    /// kernel.
-    const LACKING: &[(&str, &str, &str)] = &[
-        (
-            "tensor memory",
-            ".reg .b32 %r<2>;\ntcgen05.fence::before_thread_sync;\nret;",
-            "tcgen05",
-        ),
-        (
-            "surfaces",
-            ".reg .b32 %r<2>;\n.reg .b64 %rd<2>;\n\
-             suld.b.1d.b32.trap {%r1}, [%rd1, {%r1}];\nret;",
-            "suld",
-        ),
-    ];
 
     #[test]
     fn a_kernel_that_cannot_be_compiled_fails_alone_and_the_log_names_it() {
         require_pumice();
         let answer = in_child(&[], || {
             let context = Context::primary();
-            for (what, body, _) in LACKING {
-                let module = load(&context, &with_body(body)).unwrap();
-                let function = context.function(module, "other");
+            for lacking in LACKING {
+                let module = load(&context, &lacking.module()).unwrap();
                 for _ in 0..2 {
-                    assert!(launch(&context, function, 0).is_err(), "{what}");
+                    let status = status_of_other(&context, module);
+                    assert_eq!(status, Err(lacking.status), "{}", lacking.what);
                 }
                 assert_sound(&context, module);
             }
             String::new()
         });
-        for (what, _, named) in LACKING {
-            let line = answer.stderr.lines().find(|line| line.contains(named));
-            let line = line.unwrap_or_else(|| panic!("{what}: {}", answer.stderr));
-            assert!(
-                line.contains("`other`") && line.contains("line 1"),
-                "{line}"
-            );
+        for lacking in LACKING {
+            lacking.assert_told(&answer.stderr);
+        }
+    }
+
+    #[test]
+    fn malformed_text_is_refused_when_it_is_loaded_and_the_log_says_where() {
+        require_pumice();
+        let answer = in_child(&[], || {
+            let context = Context::primary();
+            for (what, body) in MALFORMED {
+                let refused = load(&context, &with_body(body)).map(|_| ());
+                assert_eq!(refused, Err(CUerror::INVALID_PTX), "{what}");
+            }
+            String::new()
+        });
+        let lines = answer.stderr.lines();
+        let told = lines.filter(|line| line.contains("line 1") && line.contains("INVALID_PTX"));
+        assert_eq!(told.count(), MALFORMED.len(), "{}", answer.stderr);
+    }
+
+    /// A launch of `other` that is refused, and what the log says of it.
+    struct Refused {
+        grid: u32,
+        block: u32,
+        shared: u32,
+        /// What `kernelParams` is: none, one null, one.
+        parameters: Option<Option<usize>>,
+        told: &'static str,
+    }
+
+    const fn refused(grid: u32, block: u32, shared: u32, told: &'static str) -> Refused {
+        Refused {
+            grid,
+            block,
+            shared,
+            parameters: Some(Some(0)),
+            told,
+        }
+    }
+
+    const REFUSED: &[Refused] = &[
+        refused(0, 1, 0, "the grid [0, 1, 1] of blocks [1, 1, 1] is empty"),
+        refused(1, 0, 0, "the grid [1, 1, 1] of blocks [0, 1, 1] is empty"),
+        refused(1, 2000, 0, "no grid [1, 1, 1] of blocks [2000, 1, 1]"),
+        refused(1, 1, 1 << 20, "1048576 bytes of dynamic shared memory"),
+        Refused {
+            parameters: None,
+            ..refused(1, 1, 0, "kernelParams is null, the kernel takes 1")
+        },
+        Refused {
+            parameters: Some(None),
+            ..refused(1, 1, 0, "kernelParams[0] is null")
+        },
+    ];
+
+    #[test]
+    fn a_launch_that_is_refused_is_told_with_its_kernel() {
+        require_pumice();
+        let answer = in_child(&[], || {
+            let context = Context::primary();
+            let module = load(&context, &with_body("ret;")).unwrap();
+            let function = context.function(module, "other");
+            for case in REFUSED {
+                let mut place = 0_usize;
+                let given = case.parameters.flatten().map(|_| (&raw mut place).cast());
+                let mut pointers = [given.unwrap_or(null_mut())];
+                let array = match case.parameters {
+                    Some(_) => pointers.as_mut_ptr(),
+                    None => null_mut(),
+                };
+                let (grid, block, shared) = (case.grid, case.block, case.shared);
+                let (stream, extra) = (CUstream::NULL, null_mut());
+                let result = context.cuLaunchKernel(
+                    function, grid, 1, 1, block, 1, 1, shared, stream, array, extra,
+                );
+                assert_eq!(result, Err(CUerror::INVALID_VALUE), "{}", case.told);
+                assert_sound(&context, module);
+            }
+            String::new()
+        });
+        for case in REFUSED {
+            let mut lines = answer.stderr.lines();
+            let told = |line: &str| line.contains("`other`") && line.contains(case.told);
+            assert!(lines.any(told), "{}\n{}", case.told, answer.stderr);
         }
     }
 
@@ -186,7 +374,10 @@ mod on_pumice {
         });
         let timeout = "Err(CUDA_ERROR_LAUNCH_TIMEOUT)";
         assert_eq!(answer.value, format!("[{}]", [timeout; 5].join(", ")));
-        assert!(answer.stderr.contains("PUMICE_KERNEL_TIMEOUT"));
+        let mut lines = answer.stderr.lines();
+        let told =
+            lines.any(|line| line.contains("PUMICE_KERNEL_TIMEOUT") && line.contains("`other`"));
+        assert!(told, "{}", answer.stderr);
         assert!(start.elapsed() < SLACK);
     }
 
@@ -209,5 +400,37 @@ mod on_pumice {
             String::new()
         });
         assert!(start.elapsed() < SLACK);
+    }
+
+    #[test]
+    fn other_processes_compute_while_a_kernel_does_not_end() {
+        require_pumice();
+        let endless = || {
+            in_child(&[LIMIT], || {
+                let context = std::mem::ManuallyDrop::new(Context::primary());
+                let place = std::mem::ManuallyDrop::new(context.upload(&[0; 4]));
+                let module = load(&context, &with_body(ENDLESS)).unwrap();
+                let function = context.function(module, "other");
+                format!("{:?}", launch(&context, function, place.base.0))
+            })
+        };
+        if is_child() {
+            endless();
+        }
+        let name = std::thread::current().name().unwrap_or("main").to_owned();
+        let thread = std::thread::Builder::new().name(name);
+        std::thread::scope(|scope| {
+            let endless = thread.spawn_scoped(scope, endless).unwrap();
+            let context = Context::primary();
+            let module = load(&context, SOUND).unwrap();
+            let mut computed = 0;
+            while !endless.is_finished() {
+                assert_sound(&context, module);
+                computed += 1;
+            }
+            assert!(computed > 1, "{computed}");
+            let answer = endless.join().unwrap();
+            assert_eq!(answer.value, "Err(CUDA_ERROR_LAUNCH_TIMEOUT)");
+        });
     }
 }

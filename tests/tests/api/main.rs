@@ -19,6 +19,7 @@ mod fat_binary;
 mod faults;
 mod host_memory;
 mod initialization;
+mod jit_log;
 mod launch;
 mod library;
 mod memory;

@@ -4,8 +4,8 @@ use std::ffi::{CString, c_void};
 use std::fs;
 use std::ptr::{null, null_mut};
 
+use abi::CUerror;
 use abi::cuda::{CUdeviceptr, CUfunction, CUjit_option, CUmodule, CUmoduleLoadingMode};
-use abi::{CUerror, CUresult};
 use tests::context::Context;
 use tests::driver::{Driver, text_at};
 use tests::image::{self, terminated};
@@ -341,52 +341,6 @@ fn a_module_without_kernels_is_a_module() {
         .unwrap();
     assert_eq!(count, 0);
     context.cuModuleUnload(module).unwrap();
-}
-
-/// Loads with a buffer for the errors of the compiler; returns what it wrote.
-fn load_with_log(driver: &Driver, ptx: &str, room: usize) -> (CUresult, Vec<u8>) {
-    let (text, mut log) = (terminated(ptx), vec![0_u8; room + 16]);
-    let mut options = [
-        CUjit_option::ERROR_LOG_BUFFER,
-        CUjit_option::ERROR_LOG_BUFFER_SIZE_BYTES,
-    ];
-    let mut values: [*mut c_void; 2] = [
-        log.as_mut_ptr().cast(),
-        std::ptr::without_provenance_mut(room),
-    ];
-    let mut module = CUmodule::NULL;
-    let result = driver.cuModuleLoadDataEx(
-        &raw mut module,
-        text.as_ptr().cast(),
-        2,
-        options.as_mut_ptr(),
-        values.as_mut_ptr(),
-    );
-    (result, log)
-}
-
-#[test]
-fn the_error_log_says_what_is_wrong() {
-    let context = Context::primary();
-    let (result, log) = load_with_log(&context, BROKEN_KERNEL, 4096);
-    assert_eq!(result, Err(CUerror::INVALID_PTX));
-    let end = log.iter().position(|&byte| byte == 0).unwrap();
-    let text = String::from_utf8(log[..end].to_vec()).unwrap();
-    assert!(
-        text.len() > 10 && text.contains('4'),
-        "the line is named: {text:?}"
-    );
-}
-
-#[test]
-fn the_error_log_stays_inside_its_buffer() {
-    let context = Context::primary();
-    for room in [0, 1, 8, 40] {
-        let (result, log) = load_with_log(&context, ".version 6.0\n.target sm_50\n}{", room);
-        assert_eq!(result, Err(CUerror::INVALID_PTX), "{room}");
-        assert_eq!(log[room..], [0; 16], "{room}");
-    }
-    context.assert_works();
 }
 
 #[test]

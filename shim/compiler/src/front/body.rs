@@ -14,7 +14,7 @@ use super::ast::{
 use super::declaration;
 use super::error::{Error, Reason};
 use super::index::{Function, ModuleIndex};
-use super::isa::{Form, Opcode, Role};
+use super::isa::{self, Form, Opcode, Role};
 use super::token::{Cursor, Token};
 use super::words::{Linkage, Modifier, ModifierSet, SpecialRegister, StateSpace, Type};
 
@@ -309,7 +309,7 @@ impl<'t> Parser<'t> {
         let here = self.cursor.clone();
         let name = self.cursor.expect(Token::Name, "an instruction")?;
         let Some(opcode) = Opcode::from_name(name) else {
-            return Err(here.error(Reason::UnknownInstruction(name.to_owned())));
+            return Err(here.error(unknown_instruction(name)));
         };
         let mut instruction = Instruction {
             guard,
@@ -639,6 +639,13 @@ fn count_range(least: usize, most: usize) -> String {
     match least == most {
         true => least.to_string(),
         false => format!("{least} to {most}"),
+    }
+}
+
+fn unknown_instruction(name: &str) -> Reason {
+    match isa::is_not_read(name) {
+        true => Reason::Unsupported(format!("`{name}` is not supported")),
+        false => Reason::UnknownInstruction(name.to_owned()),
     }
 }
 

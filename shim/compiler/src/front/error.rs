@@ -8,10 +8,10 @@ pub enum Reason {
     /// The text does not follow PTX's grammar.
     #[error("expected {expected}, found {found}")]
     Unexpected { expected: String, found: String },
-    /// No such opcode in the PTX ISA, or one that this compiler cannot read.
+    /// No such opcode in the PTX ISA.
     #[error("unknown instruction `{0}`")]
     UnknownInstruction(String),
-    /// A `.word` that this opcode does not take.
+    /// A `.word` that this opcode does not take, or does in a later PTX ISA.
     #[error("`{opcode}` takes no modifier `.{word}`")]
     UnknownModifier { opcode: &'static str, word: String },
     /// Too few or too many types after the opcode.
@@ -44,9 +44,25 @@ pub enum Reason {
     /// A number that does not fit where it stands.
     #[error("number `{0}` is out of range")]
     NumberRange(String),
-    /// A PTX version, address size or target that this compiler does not read.
+    /// A PTX version or address size that this compiler does not read.
+    #[error("{0}")]
+    Version(String),
+    /// Valid PTX that this compiler does not translate: an instruction, recursion,
+    /// a call through a pointer.
     #[error("{0}")]
     Unsupported(String),
+}
+
+impl Reason {
+    /// Whether no assembler takes the text. Otherwise the text may be right, and a
+    /// kernel without it can still be compiled.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        !matches!(
+            self,
+            Self::Version(_) | Self::Unsupported(_) | Self::UnknownModifier { .. }
+        )
+    }
 }
 
 /// An error and its place, in the words that `ptxas` users know.

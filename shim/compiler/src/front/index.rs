@@ -207,7 +207,7 @@ impl Reader<'_> {
             .ok_or_else(|| here.unexpected("a version such as 8.4"))?;
         if version > NEWEST_VERSION {
             let (major, minor) = NEWEST_VERSION;
-            return Err(here.error(Reason::Unsupported(format!(
+            return Err(here.error(Reason::Version(format!(
                 "PTX version {number} is newer than {major}.{minor}, the newest known"
             ))));
         }
@@ -240,7 +240,7 @@ impl Reader<'_> {
             return Ok(());
         }
         let bits = self.index.address_bits;
-        Err(here.error(Reason::Unsupported(format!(
+        Err(here.error(Reason::Version(format!(
             "addresses of {bits} bits are not supported, only of 64"
         ))))
     }

@@ -309,9 +309,69 @@ sets! {
     NOFTZ = Noftz;
 }
 
+/// The opcodes of PTX ISA 9.0 that are not in the table: textures and surfaces,
+/// SIMD video instructions, the stack, asynchronous barriers, what came with clusters.
+const NOT_READ: &[&str] = &[
+    "alloca",
+    "applypriority",
+    "brkpt",
+    "clusterlaunchcontrol",
+    "getctarank",
+    "istypep",
+    "mbarrier",
+    "multimem",
+    "setmaxnreg",
+    "stackrestore",
+    "stacksave",
+    "suld",
+    "suq",
+    "sured",
+    "sust",
+    "tcgen05",
+    "tensormap",
+    "tex",
+    "tld4",
+    "txq",
+    "vabsdiff2",
+    "vabsdiff4",
+    "vadd2",
+    "vadd4",
+    "vavrg2",
+    "vavrg4",
+    "vmad",
+    "vmax2",
+    "vmax4",
+    "vmin2",
+    "vmin4",
+    "vset",
+    "vset2",
+    "vset4",
+    "vsub2",
+    "vsub4",
+    "wgmma",
+];
+
+/// Whether the PTX ISA has an opcode of this name that the table lacks.
+#[must_use]
+pub fn is_not_read(name: &str) -> bool {
+    NOT_READ.binary_search(&name).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_opcode_is_read_or_not() {
+        assert!(NOT_READ.is_sorted());
+        for name in NOT_READ {
+            assert!(
+                is_not_read(name) && Opcode::from_name(name).is_none(),
+                "{name}"
+            );
+        }
+        assert!(!is_not_read("add") && !is_not_read("frobnicate"));
+    }
 
     #[test]
     fn every_opcode_reads_back_and_has_a_consistent_row() {

@@ -137,6 +137,9 @@ impl Translator<'_> {
                 let base = function.parameters[index].offset;
                 return Ok(self.constant(Type::B64, base.wrapping_add_signed(offset)));
             }
+            Symbol::Function(_) => {
+                return Err(self.unsupported("the address of a function, for an indirect call,"));
+            }
             _ => return Err(self.unsupported("the address of this symbol")),
         };
         match variable.space {

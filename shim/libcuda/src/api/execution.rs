@@ -9,7 +9,7 @@ use compiler::front::Function as Entry;
 
 use crate::core::callback;
 use crate::core::function::{self, Function};
-use crate::core::launch::Launch;
+use crate::core::launch::{self, Launch};
 use crate::core::stream::Stream;
 use crate::handles::{HostPtr, In};
 
@@ -166,28 +166,47 @@ pub fn cuLaunchHostFunc(stream: Arc<Stream>, function: CUhostFn, user_data: Host
 
 /// Checks a launch and adds it to its stream.
 fn run(launch: &Launch, function: &Arc<Function>, stream: &Arc<Stream>) -> CUresult {
-    // CUDA_ERROR_INVALID_VALUE if the grid or the block is empty, or the
-    // parameters are given in both ways.
-    let empty = launch.grid.contains(&0) || launch.block.contains(&0);
-    if empty || !launch.parameters.is_null() && !launch.extra.is_null() {
-        return Err(CUerror::INVALID_VALUE);
+    let (grid, block) = (launch.grid, launch.block);
+    let refuse = |why: &str| Err(launch::refused(function.entry(), why));
+    // CUDA_ERROR_INVALID_VALUE if the grid or the block is empty.
+    if grid.contains(&0) || block.contains(&0) {
+        return refuse(&format!("the grid {grid:?} of blocks {block:?} is empty"));
+    }
+    // CUDA_ERROR_INVALID_VALUE if the parameters are given in both ways.
+    if !launch.parameters.is_null() && !launch.extra.is_null() {
+        return refuse("there are both kernelParams and extra");
     }
     let device = function.module()?.resources()?.device;
     // CUDA_ERROR_INVALID_VALUE if a dimension is above the device's limit.
-    if !device.traits().allows(launch.grid, launch.block) {
-        return Err(CUerror::INVALID_VALUE);
+    if !device.traits().allows(grid, block) {
+        return refuse(&format!(
+            "the device has no grid {grid:?} of blocks {block:?}"
+        ));
     }
-    let threads = launch.block.iter().product::<u32>();
-    // CUDA_ERROR_INVALID_VALUE if the block is larger than the kernel allows, or
-    // another than the one it requires.
-    let exact = function.entry().limits.exact_block();
-    let required = exact.is_none_or(|block| block == launch.block);
-    if threads > function.max_threads()? || !required {
-        return Err(CUerror::INVALID_VALUE);
+    let (threads, most) = (block.iter().product::<u32>(), function.max_threads()?);
+    // CUDA_ERROR_INVALID_VALUE if the block is larger than the kernel allows.
+    if threads > most {
+        return refuse(&format!(
+            "a block of {threads} threads, the kernel runs in {most} at most"
+        ));
     }
+    // CUDA_ERROR_INVALID_VALUE if the block is another than the kernel requires.
+    if let Some(required) = function.entry().limits.exact_block()
+        && required != block
+    {
+        return refuse(&format!(
+            "blocks of {block:?}, the kernel requires {required:?}"
+        ));
+    }
+    let (asked, most) = (
+        u64::from(launch.shared_bytes),
+        function.max_dynamic_shared()?,
+    );
     // CUDA_ERROR_INVALID_VALUE if there is less shared memory than asked for.
-    if u64::from(launch.shared_bytes) > function.max_dynamic_shared()? {
-        return Err(CUerror::INVALID_VALUE);
+    if asked > most {
+        return refuse(&format!(
+            "{asked} bytes of dynamic shared memory, the kernel may have {most}"
+        ));
     }
     launch.run(function, stream)
 }

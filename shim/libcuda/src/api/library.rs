@@ -35,37 +35,50 @@ pub fn cuLibraryLoadData(
     } else {
         Preserved::No
     };
-    let image = Image::load_lazily(code, preserved).map_err(|failure| {
-        jit.fill_error_log(&failure.message);
-        module::report(&failure)
-    })?;
-    library.write(Library::create(image).handle());
-    Ok(())
+    create(library, Image::load_lazily(code, preserved), &jit)
 }
 
 pub fn cuLibraryLoadFromFile(
     library: Out<CUlibrary>,
     file: &CStr,
-    _jit_options: InArray<CUjit_option>,
-    _jit_values: InArray<*mut c_void>,
-    _jit_count: u32,
+    jit_options: InArray<CUjit_option>,
+    jit_values: InArray<*mut c_void>,
+    jit_count: u32,
     _options: InArray<CUlibraryOption>,
     _values: InArray<*mut c_void>,
     _count: u32,
 ) -> CUresult {
-    library.write(Library::create(read(file)?).handle());
+    // CUDA_ERROR_INVALID_VALUE if there are options without arrays.
+    let jit = JitOptions::read(jit_count, &jit_options, &jit_values)?;
+    create(library, read(file), &jit)
+}
+
+/// The library of an image, with what the options ask to be said of it.
+fn create(
+    library: Out<CUlibrary>,
+    image: Result<Image, Failure>,
+    options: &JitOptions,
+) -> CUresult {
+    let image = image.map_err(|failure| {
+        options.describe(&failure);
+        module::report(&failure)
+    })?;
+    let created = Library::create(image);
+    // Without a context there is no device to compile for.
+    options.describe_kernels(|| created.module().ok());
+    library.write(created.handle());
     Ok(())
 }
 
 /// The image in a file.
-pub fn read(file: &CStr) -> Result<Image, CUerror> {
+pub fn read(file: &CStr) -> Result<Image, Failure> {
     let path = std::path::Path::new(OsStr::from_bytes(file.to_bytes()));
     let contents = std::fs::read(path).map_err(|error| {
         let message = format!("{}: {error}", path.display());
         // CUDA_ERROR_FILE_NOT_FOUND if the file cannot be read.
-        module::report(&Failure::new(CUerror::FILE_NOT_FOUND, message))
+        Failure::new(CUerror::FILE_NOT_FOUND, message)
     })?;
-    Image::of_file(contents).map_err(|failure| module::report(&failure))
+    Image::of_file(contents)
 }
 
 pub fn cuLibraryUnload(library: Arc<Library>) -> CUresult {

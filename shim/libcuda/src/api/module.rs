@@ -15,7 +15,7 @@ use crate::handles::{HostPtr, InArray, OutArray};
 pub fn cuModuleLoad(module: Out<CUmodule>, file: &CStr) -> CUresult {
     let resources = context::current_resources()?;
     // CUDA_ERROR_FILE_NOT_FOUND if there is no such file.
-    let image = super::library::read(file)?;
+    let image = super::library::read(file).map_err(|failure| module::report(&failure))?;
     module.write(Module::create(&resources, Arc::new(image)).handle());
     Ok(())
 }
@@ -37,11 +37,12 @@ pub fn cuModuleLoadDataEx(
     // CUDA_ERROR_INVALID_VALUE if there are options without arrays.
     let options = JitOptions::read(count, &options, &values)?;
     let image = Image::load(image, Preserved::No).map_err(|failure| {
-        options.fill_error_log(&failure.message);
+        options.describe(&failure);
         module::report(&failure)
     })?;
-    options.fill_error_log("");
-    module.write(Module::create(&resources, Arc::new(image)).handle());
+    let loaded = Module::create(&resources, Arc::new(image));
+    options.describe_kernels(|| Some(loaded.clone()));
+    module.write(loaded.handle());
     Ok(())
 }
 

@@ -41,6 +41,8 @@ static POOL: Pool = Pool {
 pub enum Thread {
     /// The one that launches it.
     Launching,
+    /// The one that loads its module and asks what is wrong with it.
+    Loading,
     /// One of the pool; so many kernels wait behind it.
     Pool { waiting: usize },
 }
@@ -49,6 +51,7 @@ impl fmt::Display for Thread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Launching => Ok(()),
+            Self::Loading => f.write_str(", at the load of its module"),
             Self::Pool { waiting } => write!(f, ", ahead of its launch; {waiting} wait"),
         }
     }

@@ -22,7 +22,7 @@ const SHARED_CLASS: u32 = 1024;
 
 /// A kernel, compiled for a device.
 pub struct Compiled {
-    name: String,
+    name: Arc<str>,
     kernel: Arc<CompiledKernel>,
     /// The addresses that all launches share: see `layout`.
     record: Arc<vulkan::Allocation>,
@@ -96,13 +96,16 @@ impl Compiled {
             .flat_map(|word: &u64| word.to_le_bytes())
             .collect::<Vec<_>>();
         crate::core::host_memory::write(mapped, &bytes);
-        let name = name.to_owned();
         Ok(Self {
-            name,
+            name: name.into(),
             kernel,
             record,
             pipelines: Mutex::default(),
         })
+    }
+
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
     pub fn kernel(&self) -> &CompiledKernel {

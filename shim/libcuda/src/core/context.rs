@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use abi::cuda::*;
-use abi::{CUerror, CUresult};
+use abi::{CUerror, CUresult, trace};
 use compiler::back::spirv::layout::{self, fault};
 use compiler::print::Message;
 
@@ -409,6 +409,11 @@ impl Resources {
         let message = number.and_then(|number| messages.get(number as usize));
         if let Some(message) = message {
             stdio::write(&print::message(message));
+        } else if reason != fault::ASSERT {
+            trace::log(format_args!(
+                "a kernel executed `trap`: every later call of its context returns {}",
+                CUerror::LAUNCH_FAILED
+            ));
         }
     }
 

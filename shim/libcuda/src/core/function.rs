@@ -9,10 +9,11 @@ use abi::cuda::{CUfunction, CUfunction_attribute as Attribute};
 use abi::{CUerror, trace};
 use compiler::front::words::StateSpace;
 use compiler::front::{Function as Entry, align_up};
-use compiler::{CompiledKernel, ModuleSource};
+use compiler::{CompiledKernel, ModuleSource, Target};
 
 use crate::core::compilation::{Ahead, Thread};
 use crate::core::compiled::Compiled;
+use crate::core::device::Device;
 use crate::core::image::Failure;
 use crate::core::module::{Module, report};
 use crate::core::{debug, kernel_cache};
@@ -34,7 +35,7 @@ pub struct Function {
     max_dynamic_shared: AtomicI32,
     carveout: AtomicI32,
     /// The SPIR-V, which may be made ahead of the first launch.
-    translated: OnceLock<Result<Arc<CompiledKernel>, CUerror>>,
+    translated: OnceLock<Result<Arc<CompiledKernel>, Failure>>,
     compiled: OnceLock<Result<Arc<Compiled>, CUerror>>,
     ahead: Ahead,
 }
@@ -100,8 +101,8 @@ impl Function {
     /// The kernel's SPIR-V, from the cache or made now; `thread` says by whom.
     ///
     /// # Errors
-    /// As [`Self::compiled`].
-    pub fn translated(&self, thread: Thread) -> Result<Arc<CompiledKernel>, CUerror> {
+    /// As [`Self::compiled`], in words.
+    pub fn translated(&self, thread: Thread) -> Result<Arc<CompiledKernel>, Failure> {
         self.translated
             .get_or_init(|| self.translate(thread).map(Arc::new))
             .clone()
@@ -109,8 +110,8 @@ impl Function {
 
     fn compile(&self) -> Result<Compiled, CUerror> {
         self.ahead.used();
-        self.check_shared_memory()?;
-        let kernel = self.translated(Thread::Launching)?;
+        let translated = self.translated(Thread::Launching);
+        let kernel = translated.map_err(|failure| failure.status)?;
         let module = self.module()?;
         let resources = module.resources()?;
         let address = |name: &String| Ok(module.global(name)?.0.0 as u64);
@@ -124,37 +125,47 @@ impl Function {
 
     /// `LAUNCH_OUT_OF_RESOURCES` if a block has more shared memory of its own than
     /// the device.
-    fn check_shared_memory(&self) -> Result<(), CUerror> {
-        let traits = self.module()?.resources()?.device.traits();
-        let most = u64::from(traits.shared_memory_optin().unsigned_abs());
+    fn check_shared_memory(&self, device: &Device, source: &ModuleSource) -> Result<(), Failure> {
+        let most = u64::from(device.traits().shared_memory_optin().unsigned_abs());
         let bytes = self.shared_bytes();
         if bytes <= most {
             return Ok(());
         }
         let message = format!(
-            "kernel `{}` has {bytes} bytes of shared memory, the device {most}",
-            self.entry.name
+            "kernel `{}` has {bytes} bytes of shared memory, the device {most}, at: {}",
+            self.entry.name,
+            source.line(self.entry.body.as_ref().map_or(0, |body| body.start))
         );
-        Err(report(&Failure::new(
-            CUerror::LAUNCH_OUT_OF_RESOURCES,
-            message,
-        )))
+        Err(Failure::new(CUerror::LAUNCH_OUT_OF_RESOURCES, message))
     }
 
-    fn translate(&self, thread: Thread) -> Result<CompiledKernel, CUerror> {
-        let module = self.module()?;
-        let source = module.image().source()?;
+    fn translate(&self, thread: Thread) -> Result<CompiledKernel, Failure> {
+        // A module that was unloaded meanwhile needs no words.
+        let gone = |status| Failure::new(status, format!("kernel `{}`: {status}", self.entry.name));
+        let module = self.module().map_err(gone)?;
+        let device = module.resources().map_err(gone)?.device;
+        let target = device.compiler_target().map_err(gone)?;
+        let source = module.image().readable().map_err(Clone::clone)?;
+        let translated = self
+            .check_shared_memory(device, source)
+            .and_then(|()| self.translate_for(&target, &module, source, thread));
+        translated.inspect_err(|failure| _ = report(failure))
+    }
+
+    fn translate_for(
+        &self,
+        target: &Target,
+        module: &Module,
+        source: &ModuleSource,
+        thread: Thread,
+    ) -> Result<CompiledKernel, Failure> {
         let start = Instant::now();
-        let target = module.resources()?.device.compiler_target()?;
-        let entry = kernel_cache::Entry::of(module.image().digest()?, &self.entry.name, &target);
+        let entry = kernel_cache::Entry::of(module.image().digest()?, &self.entry.name, target);
         let cached = entry.as_ref().and_then(kernel_cache::Entry::load);
         let known = cached.is_some();
         let kernel = match cached {
             Some(kernel) => kernel,
-            None => {
-                let kernel = compiler::compile(source, &self.entry.name, &target);
-                kernel.map_err(|error| report(&error.into()))?
-            }
+            None => compiler::compile(source, &self.entry.name, target)?,
         };
         if let Some(entry) = entry.filter(|_| !known) {
             entry.store(&kernel);

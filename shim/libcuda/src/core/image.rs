@@ -62,7 +62,8 @@ impl From<fatbin::Error> for Failure {
 impl From<front::Error> for Failure {
     fn from(error: front::Error) -> Self {
         let status = match error.reason {
-            front::Reason::Unsupported(_) => CUerror::UNSUPPORTED_PTX_VERSION,
+            front::Reason::Version(_) => CUerror::UNSUPPORTED_PTX_VERSION,
+            front::Reason::Unsupported(_) => CUerror::NOT_SUPPORTED,
             _ => CUerror::INVALID_PTX,
         };
         Self::new(status, error.to_string())
@@ -206,19 +207,37 @@ impl Image {
     /// As [`Self::load`], for an image that was left packed or has no code; the log
     /// gives the reason once.
     pub fn source(&self) -> Result<&ModuleSource, CUerror> {
-        let source = self.source.get_or_init(|| {
-            let bytes = self.packed.unwrap_or_default();
-            read(choose(&Fatbin::parse(bytes)?)?.text()?)
-        });
-        source.as_ref().map_err(|failure| {
+        self.readable().map_err(|failure| {
             self.reported
                 .call_once(|| trace::log(format_args!("{failure}")));
             failure.status
         })
     }
+
+    /// As [`Self::source`], with the reason for the caller to tell.
+    ///
+    /// # Errors
+    /// As [`Self::source`].
+    pub fn readable(&self) -> Result<&ModuleSource, &Failure> {
+        let source = self.source.get_or_init(|| {
+            let bytes = self.packed.unwrap_or_default();
+            read(choose(&Fatbin::parse(bytes)?)?.text()?)
+        });
+        source.as_ref()
+    }
 }
 
 impl Image {
+    /// Whether the text was read and checked when it was loaded; of a preserved fat
+    /// binary it is not.
+    pub fn is_checked(&self) -> bool {
+        let source = self.source.get();
+        source.is_some_and(|source| match source {
+            Ok(source) => source.text.len() <= CHECKED_BYTES,
+            Err(_) => true,
+        })
+    }
+
     /// A digest of the PTX, for the cache.
     ///
     /// # Errors
@@ -251,13 +270,13 @@ fn read(text: String) -> Result<ModuleSource, Failure> {
     Ok(source)
 }
 
-/// Text up to this many bytes is parsed when it is loaded.
+/// Text up to this many bytes is parsed when it is loaded: a module of thousands of
+/// kernels must load at once.
 const CHECKED_BYTES: usize = 1 << 20;
 
 /// Refuses text whose bodies do not follow PTX's grammar, as NVIDIA's driver does
 /// when it loads it. An instruction that only this compiler lacks fails its kernel
-/// alone, at its launch. What compilers packed into fat binaries is not looked at:
-/// a module of thousands of kernels must load at once.
+/// alone, at its launch.
 fn check_bodies(source: &ModuleSource) -> Result<(), Failure> {
     if source.text.len() > CHECKED_BYTES {
         return Ok(());
@@ -266,13 +285,7 @@ fn check_bodies(source: &ModuleSource) -> Result<(), Failure> {
         let Err(error) = front::body(&source.text, &source.index, function) else {
             continue;
         };
-        let malformed = matches!(
-            error.reason,
-            front::Reason::Unexpected { .. }
-                | front::Reason::UnknownSymbol(_)
-                | front::Reason::Redeclared(_)
-        );
-        if malformed {
+        if error.reason.is_malformed() {
             let kernel = function.name.clone();
             return Err(compiler::Error::Ptx { kernel, error }.into());
         }

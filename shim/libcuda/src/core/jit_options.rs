@@ -1,21 +1,39 @@
 //! The options of `cuModuleLoadDataEx` and `cuLibraryLoadData` that have a meaning
-//! here: where a failure is described.
+//! here: where failures are described.
+//!
+//! A caller who gives a buffer for a log wants to know at the load what NVIDIA's
+//! compiler would have said there. So the module's kernels are compiled then, and a
+//! kernel that cannot be is described, although the load succeeds for the others.
 
 use std::ffi::c_void;
+use std::sync::Arc;
 
 use abi::CUerror;
 use abi::cuda::CUjit_option;
 
 use crate::core::host_memory;
+use crate::core::image::Failure;
+use crate::core::module::Module;
 use crate::handles::{HostPtr, InArray};
 
-/// The buffer for the compiler's errors.
+/// What the information log says of kernels that are not compiled at the load.
+const LATER: &str = "the module is large, preserved or in no context: its kernels are compiled \
+                     when they are asked for, and errors in them are logged then\n";
+
+/// The logs that the caller has buffers for.
 #[derive(Default)]
 pub struct JitOptions {
-    error_log: Option<HostPtr>,
-    error_log_bytes: usize,
+    errors: Log,
+    information: Log,
+}
+
+/// A buffer of the caller's.
+#[derive(Default)]
+struct Log {
+    buffer: Option<HostPtr>,
+    bytes: usize,
     /// Where the number of bytes written goes: the option's own value.
-    error_log_written: Option<HostPtr>,
+    written: Option<HostPtr>,
 }
 
 impl JitOptions {
@@ -33,34 +51,63 @@ impl JitOptions {
         let read = values.with_len(count as usize)?;
         let mut known = Self::default();
         for (index, (option, value)) in options.iter().zip(read).enumerate() {
+            let bytes = value as usize & u32::MAX as usize;
+            let place = values.place(index);
             match *option {
-                CUjit_option::ERROR_LOG_BUFFER => known.error_log = Some(HostPtr(value)),
-                CUjit_option::ERROR_LOG_BUFFER_SIZE_BYTES => {
-                    known.error_log_bytes = value as usize & u32::MAX as usize;
-                    known.error_log_written = Some(values.place(index));
-                }
+                CUjit_option::ERROR_LOG_BUFFER => known.errors.buffer = Some(HostPtr(value)),
+                CUjit_option::ERROR_LOG_BUFFER_SIZE_BYTES => known.errors.limit(bytes, place),
+                CUjit_option::INFO_LOG_BUFFER => known.information.buffer = Some(HostPtr(value)),
+                CUjit_option::INFO_LOG_BUFFER_SIZE_BYTES => known.information.limit(bytes, place),
                 _ => {}
             }
         }
         Ok(known)
     }
 
-    /// Describes a failure in the caller's buffer, as far as it fits.
-    pub fn fill_error_log(&self, message: &str) {
-        let Some(buffer) = self.error_log.filter(|buffer| !buffer.is_null()) else {
+    /// Describes an image that cannot be loaded.
+    pub fn describe(&self, failure: &Failure) {
+        self.errors.fill(&failure.message);
+        self.information.fill("");
+    }
+
+    /// Describes the kernels of a loaded module that cannot be compiled; a library
+    /// has no module where no context is current.
+    pub fn describe_kernels(&self, module: impl FnOnce() -> Option<Arc<Module>>) {
+        if !self.errors.is_there() && !self.information.is_there() {
+            return;
+        }
+        let failures = module().and_then(|module| module.compile());
+        self.information
+            .fill(if failures.is_some() { "" } else { LATER });
+        let failures = failures.into_iter().flatten();
+        let lines = failures.map(|failure| failure.message + "\n");
+        self.errors.fill(&lines.collect::<String>());
+    }
+}
+
+impl Log {
+    fn limit(&mut self, bytes: usize, written: HostPtr) {
+        self.bytes = bytes;
+        self.written = Some(written);
+    }
+
+    fn is_there(&self) -> bool {
+        self.bytes > 0 && self.buffer.is_some_and(|buffer| !buffer.is_null())
+    }
+
+    /// Writes a text, as far as it fits, and its length with the NUL behind it; of
+    /// no text that is 0.
+    fn fill(&self, text: &str) {
+        let Some(buffer) = self.buffer.filter(|_| self.is_there()) else {
             return;
         };
-        let Some(room) = self.error_log_bytes.checked_sub(1) else {
-            return;
-        };
-        let bytes = &message.as_bytes()[..message.len().min(room)];
+        let bytes = &text.as_bytes()[..text.len().min(self.bytes - 1)];
         host_memory::write(buffer, bytes);
         host_memory::write(host_memory::offset(buffer, bytes.len() as u64), &[0]);
-        if let Some(written) = self.error_log_written {
-            let len = if bytes.is_empty() {
-                0
-            } else {
-                bytes.len() as u32 + 1
+        if let Some(written) = self.written {
+            let len = match bytes.len() {
+                0 => 0,
+                len => len as u32 + 1,
             };
             host_memory::write(written, &len.to_ne_bytes());
         }

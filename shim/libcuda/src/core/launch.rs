@@ -10,7 +10,9 @@ use crate::core::compiled::{Compiled, Shape};
 use crate::core::context::Resources;
 use crate::core::function::Function;
 use crate::core::host_memory;
+use crate::core::image::Failure;
 use crate::core::kernel_times;
+use crate::core::module::report;
 use crate::core::stream::Stream;
 use crate::error::cuda_error;
 use crate::handles::HostPtr;
@@ -51,10 +53,10 @@ impl Launch {
     pub fn run(&self, function: &Arc<Function>, stream: &Arc<Stream>) -> CUresult {
         let resources = stream.resources()?;
         resources.flush_prints();
+        let parameters = Parameters::read(self, function.entry())?;
         let compiled = function.compiled()?;
         let shape = Shape::new(self.block, self.shared_bytes, &compiled);
         let pipeline = compiled.pipeline(&resources, shape)?;
-        let parameters = Parameters::read(self, function.entry())?;
         let most = resources
             .vulkan
             .physical()
@@ -67,7 +69,7 @@ impl Launch {
             .iter()
             .map(|part| compiled.launch_record(&resources, &parameters.bytes, &scratch, part))
             .collect::<Result<Vec<_>, CUerror>>()?;
-        stream.record(|recorder| {
+        stream.record_launch(compiled.name(), |recorder| {
             kernel_times::around(&function.entry().name, recorder, |recorder| {
                 for (number, (part, record)) in parts.iter().zip(&records).enumerate() {
                     if number > 0 && scratch.is_some() {
@@ -183,35 +185,41 @@ impl Parameters {
     fn read(launch: &Launch, entry: &Entry) -> Result<Self, CUerror> {
         let len = entry.parameter_bytes() as usize;
         let mut bytes = vec![0; len];
-        if !launch.extra.is_null() {
-            copy_buffer(launch.extra, &mut bytes)?;
-        } else if len > 0 {
-            copy_each(launch.parameters, entry, &mut bytes)?;
-        }
+        let copied = match launch.extra.is_null() {
+            false => copy_buffer(launch.extra, &mut bytes),
+            true if len > 0 => copy_each(launch.parameters, entry, &mut bytes),
+            true => Ok(()),
+        };
+        copied.map_err(|why| refused(entry, &why))?;
         Ok(Self { bytes })
     }
 }
 
 /// `kernelParams`: one pointer a parameter, in order.
-fn copy_each(pointers: HostPtr, entry: &Entry, bytes: &mut [u8]) -> CUresult {
+fn copy_each(pointers: HostPtr, entry: &Entry, bytes: &mut [u8]) -> Result<(), String> {
     // CUDA_ERROR_INVALID_VALUE if there are no pointers.
     if pointers.is_null() {
-        return Err(CUerror::INVALID_VALUE);
+        return Err(format!(
+            "kernelParams is null, the kernel takes {} parameters",
+            entry.parameters.len()
+        ));
     }
     for (index, parameter) in entry.parameters.iter().enumerate() {
         let source = host_memory::pointer_at(pointers, index);
         let start = parameter.offset as usize;
         let end = start + parameter.variable.size() as usize;
-        host_memory::read(
-            source,
-            bytes.get_mut(start..end).ok_or(CUerror::INVALID_VALUE)?,
-        )?;
+        let place = bytes.get_mut(start..end);
+        let copied = place.map(|place| host_memory::read(source, place));
+        // CUDA_ERROR_INVALID_VALUE if one of them is null.
+        if !matches!(copied, Some(Ok(()))) {
+            return Err(format!("kernelParams[{index}] is null"));
+        }
     }
     Ok(())
 }
 
 /// `extra`: the buffer that the list names.
-fn copy_buffer(extra: HostPtr, bytes: &mut [u8]) -> CUresult {
+fn copy_buffer(extra: HostPtr, bytes: &mut [u8]) -> Result<(), String> {
     let (mut buffer, mut size) = (None, None);
     let mut index = 0;
     loop {
@@ -222,18 +230,27 @@ fn copy_buffer(extra: HostPtr, bytes: &mut [u8]) -> CUresult {
             PARAM_BUFFER_POINTER => buffer = Some(value()),
             PARAM_BUFFER_SIZE => size = Some(host_memory::pointer_at(value(), 0).0 as usize),
             // CUDA_ERROR_INVALID_VALUE if there is no such key.
-            _ => return Err(CUerror::INVALID_VALUE),
+            key => return Err(format!("extra has no key {key}")),
         }
         index += 2;
     }
     // CUDA_ERROR_INVALID_VALUE if buffer or size is missing or does not fit.
     let (Some(buffer), Some(size)) = (buffer, size) else {
-        return Err(CUerror::INVALID_VALUE);
+        return Err("extra names no buffer, or no size of it".to_owned());
     };
     if size < bytes.len() || size > MAX_PARAMETERS {
-        return Err(CUerror::INVALID_VALUE);
+        let needed = bytes.len();
+        return Err(format!(
+            "the parameters are {size} bytes, the kernel takes {needed}"
+        ));
     }
-    host_memory::read(buffer, bytes)
+    host_memory::read(buffer, bytes).map_err(|_| "the buffer of extra is null".to_owned())
+}
+
+/// Says why a launch is refused: the status is `INVALID_VALUE`.
+pub fn refused(entry: &Entry, why: &str) -> CUerror {
+    let message = format!("a launch of kernel `{}`: {why}", entry.name);
+    report(&Failure::new(CUerror::INVALID_VALUE, message))
 }
 
 /// Push constants: the header of [`layout`], then parameters if they fit.

@@ -17,6 +17,7 @@ pub mod fill;
 pub mod function;
 pub mod host_memory;
 pub mod image;
+pub mod in_flight;
 pub mod integrity;
 pub mod jit_options;
 pub mod kernel_cache;

@@ -8,6 +8,7 @@ use abi::{CUerror, trace};
 use compiler::front::ast::{Initializer, Symbol, Variable};
 use compiler::front::words::{Linkage, StateSpace};
 
+use crate::core::compilation::Thread;
 use crate::core::context::{self, Resources};
 use crate::core::copy::{self, Extent, Mode, Place, Side};
 use crate::core::function::Function;
@@ -99,6 +100,22 @@ impl Module {
     pub fn functions(self: &Arc<Self>) -> Result<Vec<Arc<Function>>, CUerror> {
         let entries = self.image.source()?.index.entries();
         entries.map(|entry| self.function(&entry.name)).collect()
+    }
+
+    /// Compiles every kernel now, and says which cannot be; `None` if the text was not
+    /// looked at when it was loaded, and so is left for later.
+    pub fn compile(self: &Arc<Self>) -> Option<Vec<Failure>> {
+        if !self.image.is_checked() {
+            return None;
+        }
+        if let Err(failure) = self.image.readable() {
+            return Some(vec![failure.clone()]);
+        }
+        let functions = self.functions().unwrap_or_default();
+        let translated = functions
+            .iter()
+            .map(|function| function.translated(Thread::Loading));
+        Some(translated.filter_map(Result::err).collect())
     }
 
     /// Address and size in bytes of a variable in global or constant memory.

@@ -20,6 +20,7 @@ use abi::{CUerror, CUresult};
 
 use crate::core::callback::Callbacks;
 use crate::core::context::{self, Context, Resources};
+use crate::core::in_flight::{InFlight, Kernels};
 use crate::core::{host_memory, watchdog};
 use crate::error::cuda_error;
 use crate::exports::{DefaultStream, default_stream};
@@ -51,6 +52,9 @@ pub enum Kind {
 pub struct Line {
     timeline: Arc<vulkan::Timeline>,
     launched: AtomicU64,
+    /// How far the timeline was when it was last looked at.
+    seen: AtomicU64,
+    kernels: InFlight,
 }
 
 impl Line {
@@ -58,7 +62,33 @@ impl Line {
         Ok(Arc::new(Self {
             timeline: device.timeline(0)?,
             launched: AtomicU64::new(0),
+            seen: AtomicU64::new(0),
+            kernels: InFlight::default(),
         }))
+    }
+
+    /// How far the timeline is.
+    ///
+    /// # Errors
+    /// The status of a device that failed.
+    fn value(&self, resources: &Resources) -> Result<u64, CUerror> {
+        let value = self.timeline.value();
+        let value = value.map_err(|error| self.failed(resources, &error))?;
+        self.seen.store(value, Ordering::Relaxed);
+        Ok(value)
+    }
+
+    /// The status of a device that failed; the log says what it was at.
+    fn failed(&self, resources: &Resources, error: &vulkan::Error) -> CUerror {
+        if matches!(error, vulkan::Error::DeviceLost { .. }) {
+            watchdog::report_loss(&self.at());
+        }
+        resources.note_failure(cuda_error(error))
+    }
+
+    /// The kernels that the device has not finished.
+    fn at(&self) -> Kernels {
+        self.kernels.first_after(self.seen.load(Ordering::Relaxed))
     }
 
     /// Moves the timeline from the host.
@@ -91,8 +121,7 @@ impl Point {
     /// # Errors
     /// The status of a device that failed.
     pub fn is_reached(&self, resources: &Resources) -> Result<bool, CUerror> {
-        let value = self.line.timeline.value();
-        Ok(value.map_err(|error| resources.note_failure(cuda_error(&error)))? >= self.value)
+        Ok(self.line.value(resources)? >= self.value)
     }
 
     /// Waits until the work before this point is done.
@@ -110,18 +139,18 @@ impl Point {
     /// # Errors
     /// The status of a device that is lost.
     pub fn reach(&self, resources: &Resources) -> CUresult {
-        let failed = |error: vulkan::Error| resources.note_failure(cuda_error(&error));
         if resources.has_timed_out() {
             return Err(CUerror::LAUNCH_TIMEOUT);
         }
         loop {
-            let before = self.line.timeline.value().map_err(failed)?;
+            let before = self.line.value(resources)?;
             let limit = watchdog::limit();
-            if self.line.timeline.wait(self.value, limit).map_err(failed)? {
+            let reached = self.line.timeline.wait(self.value, limit);
+            if reached.map_err(|error| self.line.failed(resources, &error))? {
                 return Ok(());
             }
-            if self.line.timeline.value().map_err(failed)? == before {
-                watchdog::report(limit);
+            if self.line.value(resources)? == before {
+                watchdog::report(limit, &self.line.at());
                 return Err(resources.note_failure(CUerror::LAUNCH_TIMEOUT));
             }
         }
@@ -162,6 +191,7 @@ struct State {
 struct Batch {
     recorder: vulkan::Recorder,
     operations: u32,
+    kernels: Kernels,
     waits: Vec<Point>,
 }
 
@@ -265,6 +295,26 @@ impl Stream {
         &self,
         operation: impl FnOnce(&mut vulkan::Recorder) -> Result<(), vulkan::Error>,
     ) -> Result<Point, CUerror> {
+        self.add(operation, |_| ())
+    }
+
+    /// As [`Self::record`], for the launch of a kernel.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn record_launch(
+        &self,
+        kernel: &Arc<str>,
+        operation: impl FnOnce(&mut vulkan::Recorder) -> Result<(), vulkan::Error>,
+    ) -> Result<Point, CUerror> {
+        self.add(operation, |batch| batch.kernels.add(kernel))
+    }
+
+    fn add(
+        &self,
+        operation: impl FnOnce(&mut vulkan::Recorder) -> Result<(), vulkan::Error>,
+        note: impl FnOnce(&mut Batch),
+    ) -> Result<Point, CUerror> {
         let resources = self.resources()?;
         self.order_with_default_streams(&resources)?;
         let mut state = self.lock();
@@ -273,6 +323,7 @@ impl Stream {
         batch.recorder.barrier();
         operation(&mut batch.recorder).map_err(|e| resources.note_failure(cuda_error(&e)))?;
         batch.operations += 1;
+        note(batch);
         let point = Point::new(self.line.clone(), state.closed + 1);
         self.close_if_due(&resources, &mut state)?;
         Ok(point)
@@ -464,6 +515,7 @@ impl Stream {
             state.batch = Some(Batch {
                 recorder,
                 operations: 0,
+                kernels: Kernels::default(),
                 waits,
             });
         }
@@ -491,6 +543,8 @@ impl Stream {
         let commands = batch.recorder.finish();
         let commands = commands.map_err(|error| resources.note_failure(cuda_error(&error)))?;
         state.closed += 1;
+        let reached = || self.line.value(resources).unwrap_or_default();
+        self.line.kernels.add(state.closed, batch.kernels, reached);
         state.held.push_back(Closed {
             commands,
             waits: batch.waits,

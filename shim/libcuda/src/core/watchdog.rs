@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use abi::trace;
 
+use crate::core::in_flight::Kernels;
+
 const VARIABLE: &str = "PUMICE_KERNEL_TIMEOUT";
 
 /// How long a wait may last without progress; `None` for ever.
@@ -29,12 +31,19 @@ pub fn limit() -> Option<Duration> {
     })
 }
 
-/// Says that a wait was given up.
-pub fn report(limit: Option<Duration>) {
+/// Says that a wait was given up, and what the device was at.
+pub fn report(limit: Option<Duration>, kernels: &Kernels) {
     trace::log(format_args!(
-        "no work was finished in {} seconds ({VARIABLE}): \
+        "no work was finished in {} seconds ({VARIABLE}), {kernels} was running: \
          the context is given up, returning CUDA_ERROR_LAUNCH_TIMEOUT",
         limit.unwrap_or_default().as_secs_f64()
+    ));
+}
+
+/// Says what the device was at when its driver lost it.
+pub fn report_loss(kernels: &Kernels) {
+    trace::log(format_args!(
+        "the device is lost, {kernels} was running: every later call of its context fails"
     ));
 }
 
