@@ -420,7 +420,7 @@ fn kernel(row: &Row) -> String {
     )
 }
 
-fn launch(row: &Row) -> Launch {
+fn launch(row: &Row, operand: impl Fn(&str, usize, usize) -> u64) -> Launch {
     let mut bytes = Vec::new();
     for n in 0..THREADS {
         bytes.extend([0; 8]);
@@ -439,7 +439,16 @@ fn launch(row: &Row) -> Launch {
 
 /// Runs a row and returns each thread's operands and both results.
 fn results(computer: &Computer, row: &Row) -> Vec<([u64; 3], u64, u64)> {
-    let outcome = computer.run(&kernel(row), "k", &launch(row));
+    results_of(computer, row, operand)
+}
+
+/// As [`results`], of other operands.
+fn results_of(
+    computer: &Computer,
+    row: &Row,
+    operand: impl Fn(&str, usize, usize) -> u64,
+) -> Vec<([u64; 3], u64, u64)> {
+    let outcome = computer.run(&kernel(row), "k", &launch(row, operand));
     let slots = |bytes: &[u8]| -> Vec<u64> {
         bytes
             .chunks(8)
@@ -525,6 +534,107 @@ fn float_instructions_agree_with_the_interpreter() {
         FLOAT.len(),
         wrong.join("\n")
     );
+}
+
+/// Subnormals, and what is rounded to one, among numbers that they count with.
+const SUBNORMALS: [f32; 16] = [
+    0.0,
+    -0.0,
+    1e-45,
+    -1e-45,
+    f32::MIN_POSITIVE,
+    -f32::MIN_POSITIVE / 2.0,
+    1.175_494_2e-38,
+    3e-39,
+    1e-20,
+    -7e-23,
+    1.0,
+    -2.5,
+    3e38,
+    f32::INFINITY,
+    f32::NAN,
+    -126.5,
+];
+
+/// Operands whose product and sum, rounded to f64 first, lies in the middle of two
+/// f32: 97 × 257 × 673 is 2^24 + 1.
+const ROUNDED_TWICE: [f32; 3] = [24_929.0, 673.0 / 16_777_216.0, 1e-30];
+
+/// The operands of thread `n` for exact results.
+fn exact_operand(ty: &str, place: usize, n: usize) -> u64 {
+    match (ty, n) {
+        ("f32", 0) => u64::from(ROUNDED_TWICE[place].to_bits()),
+        ("f32", _) => {
+            let at = (n / [1, SUBNORMALS.len(), 7][place] + place * (n / 97)) % SUBNORMALS.len();
+            u64::from(SUBNORMALS[at].to_bits())
+        }
+        _ => operand(ty, place, n),
+    }
+}
+
+/// Instructions that flush, beside those of [`FLOAT`].
+const FLUSHING: &[Row] = &[
+    ("sub.ftz.f32 {d}, {a}, {b};", "f32", &["f32", "f32"]),
+    ("mul.ftz.f32 {d}, {a}, {b};", "f32", &["f32", "f32"]),
+    ("add.rz.ftz.f32 {d}, {a}, {b};", "f32", &["f32", "f32"]),
+    ("mul.rp.ftz.f32 {d}, {a}, {b};", "f32", &["f32", "f32"]),
+    (
+        "fma.rn.ftz.f32 {d}, {a}, {b}, {c};",
+        "f32",
+        &["f32", "f32", "f32"],
+    ),
+    (
+        "fma.rm.f32 {d}, {a}, {b}, {c};",
+        "f32",
+        &["f32", "f32", "f32"],
+    ),
+    ("div.rn.ftz.f32 {d}, {a}, {b};", "f32", &["f32", "f32"]),
+    ("sqrt.rn.ftz.f32 {d}, {a};", "f32", &["f32"]),
+    ("abs.ftz.f32 {d}, {a};", "f32", &["f32"]),
+    ("min.ftz.f32 {d}, {a}, {b};", "f32", &["f32", "f32"]),
+    ("cvt.rpi.s32.f32 {d}, {a};", "u32", &["f32"]),
+    ("cvt.rpi.ftz.s32.f32 {d}, {a};", "u32", &["f32"]),
+    (
+        "cvt.rp.f16.f32 %h1, {a}; cvt.f32.f16 {d}, %h1;",
+        "f32",
+        &["f32"],
+    ),
+    (
+        "setp.lt.ftz.f32 %p1, {a}, {b}; selp.b32 {d}, 1, 0, %p1;",
+        "u32",
+        &["f32", "f32"],
+    ),
+];
+
+#[test]
+fn exact_results_agree_with_the_interpreter_to_the_last_bit() {
+    let mut computer = Computer::open();
+    let mut wrong = Vec::new();
+    // As the device is, then as if it could neither keep subnormals nor fuse.
+    let measured = computer.target.keeps_subnormals;
+    for keeps_subnormals in [measured, false] {
+        computer.target.exact = true;
+        computer.target.keeps_subnormals = keeps_subnormals;
+        computer.target.fused_multiply_add &= keeps_subnormals;
+        for row in FLOAT.iter().chain(FLUSHING) {
+            let same = |&(_, device, expected): &([u64; 3], u64, u64)| match row.1 {
+                "f32" => {
+                    let [d, e] = [device, expected].map(|bits| f32::from_bits(bits as u32));
+                    device == expected || (d.is_nan() && e.is_nan())
+                }
+                "f64" => same_float(row.1, device, expected),
+                _ => device == expected,
+            };
+            let results = results_of(&computer, row, exact_operand);
+            if let Some((operands, device, expected)) = results.iter().find(|r| !same(r)) {
+                wrong.push(format!(
+                    "{} of {operands:x?}: {device:#x}, not {expected:#x}; kept: {keeps_subnormals}",
+                    row.0
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 /// Approximations with the error that PTX allows: relative, or absolute near 0.

@@ -46,6 +46,9 @@ fn main() -> ExitCode {
             let lowered = case.clone();
             let trial = move || Ok(properties::passes_keep_the_meaning_of(&lowered)?);
             trials.push(Trial::test(format!("lowered::{name}"), trial));
+            let exact = case.clone();
+            let trial = move || Ok(properties::exact_results_need_no_subnormals(&exact)?);
+            trials.push(Trial::test(format!("exact::{name}"), trial));
             let trial = move || Ok(on_interpreter(&case)?);
             trials.push(Trial::test(format!("interpreter::{name}"), trial));
         }
@@ -116,7 +119,7 @@ fn on_device(case: &Case) -> Result<(), String> {
     }
     let recorded = Recording::read(case).ok_or("nothing is recorded: run with BLESS=1")?;
     let exact = recording::compare(case, &outputs, &[&recorded.outputs]);
-    if exact.is_ok() || target() == Target::Nvidia || std::env::var_os("PUMICE_EXACT").is_some() {
+    if exact.is_ok() || target() == Target::Nvidia || asks_for_exact_results() {
         return exact.map_err(|report| format!("recorded from {}\n{report}", recorded.source));
     }
     // The device may keep subnormals where the kernel flushes them, and flush
@@ -127,6 +130,11 @@ fn on_device(case: &Case) -> Result<(), String> {
     let references = [&recorded.outputs, &kept, &flushed];
     recording::compare(case, &outputs, &references)
         .map_err(|report| format!("recorded from {}\n{report}", recorded.source))
+}
+
+/// Whether the driver under test was asked for the recorded bits.
+fn asks_for_exact_results() -> bool {
+    std::env::var("PUMICE_EXACT").is_ok_and(|value| value == "1")
 }
 
 /// Replaces subnormal results by zeros.

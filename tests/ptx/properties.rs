@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use compiler::ModuleSource;
-use compiler::ir::Function;
+use compiler::ir::{FloatMode, Function, Type};
 use compiler::pass;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -42,16 +42,52 @@ const PASSES: &[Pass] = &[
     }),
 ];
 
+/// What follows them where results shall be exact, on a device that flushes
+/// subnormals and rounds a fused product and sum twice.
+const EXACT: &[Pass] = &[
+    ("emulate_flushes", pass::emulate_flushes),
+    ("emulate_fused_f32", pass::emulate_fused_f32),
+    ("emulate_subnormals", pass::emulate_subnormals),
+    ("emulate_functions", pass::emulate_functions),
+    ("a device that flushes", flush_everywhere),
+];
+
+/// Makes the interpreter a device that flushes the subnormals of each f32 operation.
+fn flush_everywhere(function: &mut Function) {
+    let types = &function.values;
+    for block in &mut function.blocks {
+        for i in &mut block.instructions {
+            let mut values = i.arguments.iter().chain(&i.results);
+            let is_f32 = values.any(|value| types[value.index()] == Type::F32);
+            if let Some(mode) = i.op.float_mode().filter(|_| is_f32) {
+                i.op = i.op.in_float_mode(FloatMode {
+                    flush: true,
+                    ..mode
+                });
+            }
+        }
+    }
+}
+
 /// A case means the same after the passes as before them.
 pub fn passes_keep_the_meaning_of(case: &Case) -> Result<(), String> {
+    same_after_each(case, PASSES)
+}
+
+/// A case means the same on a device that flushes, once it was made exact.
+pub fn exact_results_need_no_subnormals(case: &Case) -> Result<(), String> {
+    same_after_each(case, &[PASSES, EXACT].concat())
+}
+
+fn same_after_each(case: &Case, passes: &[Pass]) -> Result<(), String> {
     let expected = interpreted::run(case)?;
-    if same_after(case, PASSES, &expected).is_ok() {
+    if same_after(case, passes, &expected).is_ok() {
         return Ok(());
     }
     // Find the pass.
-    for count in 1..=PASSES.len() {
-        if let Err(report) = same_after(case, &PASSES[..count], &expected) {
-            return Err(format!("after {}: {report}", PASSES[count - 1].0));
+    for count in 1..=passes.len() {
+        if let Err(report) = same_after(case, &passes[..count], &expected) {
+            return Err(format!("after {}: {report}", passes[count - 1].0));
         }
     }
     Err("the passes disagree with themselves".to_owned())

@@ -53,7 +53,7 @@ impl Computer {
         let physical = devices.first().expect("a suitable Vulkan device");
         let device = Device::open(physical).expect("the device opens");
         let arithmetic = vulkan::probe_arithmetic(&device).expect("the device computes");
-        let target = target::of(physical, arithmetic.fma32_fused);
+        let target = target::of(physical, (&arithmetic).into());
         Self { device, target }
     }
 

@@ -11,10 +11,11 @@ const CHILD: &str = "API_TEST_CHILD";
 /// The line on standard output that carries the body's answer.
 const ANSWER: &str = "child-answer: ";
 /// Variables that would change what a child sees of the devices.
-const DEVICE_VARIABLES: [&str; 4] = [
+const DEVICE_VARIABLES: [&str; 5] = [
     "CUDA_VISIBLE_DEVICES",
     "CUDA_DEVICE_ORDER",
     "PUMICE_COMPUTE_CAPABILITY",
+    "PUMICE_EXACT",
     "PUMICE_TRACE",
 ];
 

@@ -105,9 +105,7 @@ pub fn compile(
     target: &Target,
 ) -> Result<CompiledKernel, Error> {
     let (mut function, messages) = lower_with_messages(source, kernel)?;
-    if !target.fused_multiply_add {
-        pass::emulate_fused_f64(&mut function);
-    }
+    emulate_floats(&mut function, target);
     let observes_warp = spirv::observes_warp(&function);
     let lanes = match (observes_warp, target.subgroup_size) {
         (true, size @ (4 | 8 | 16)) => {
@@ -166,6 +164,24 @@ pub fn compile(
         variables: function.globals,
         spirv: output.words,
     })
+}
+
+/// Writes out what the device does otherwise than PTX: of f64 always, of f32 where
+/// results shall be exact.
+fn emulate_floats(function: &mut Function, target: &Target) {
+    if target.exact {
+        pass::emulate_flushes(function);
+        if !target.fused_multiply_add {
+            pass::emulate_fused_f32(function);
+        }
+        if !target.keeps_subnormals {
+            pass::emulate_subnormals(function);
+        }
+        pass::emulate_functions(function);
+    }
+    if !target.fused_multiply_add {
+        pass::emulate_fused_f64(function);
+    }
 }
 
 /// A kernel as the back end reads it: translated, lowered, structured.

@@ -28,6 +28,12 @@ pub struct Target {
     /// Whether GLSL's `fma` rounds once. Where it does not, that of f32 is computed
     /// in f64 and rounded, and that of f64 of sums and products that round each.
     pub fused_multiply_add: bool,
+    /// Whether subnormal f32 operands and results survive.
+    pub keeps_subnormals: bool,
+    /// Whether f32 results shall be PTX's to the last bit wherever PTX says what they
+    /// are, however long it takes: `.ftz` flushes, what has none does not, and a fused
+    /// product and sum rounds once. Needs [`Self::float64`].
+    pub exact: bool,
     /// `VK_KHR_shader_maximal_reconvergence`
     pub maximal_reconvergence: bool,
     /// `shaderSubgroupClock`
@@ -57,6 +63,8 @@ impl Target {
             shared_float32_atomic_add: true,
             preserve_special_values: true,
             fused_multiply_add: true,
+            keeps_subnormals: true,
+            exact: false,
             // spirv-val before 2024 does not know it; drivers that have it say so.
             maximal_reconvergence: false,
             subgroup_clock: true,

@@ -8,11 +8,28 @@ use compiler::Target;
 /// Lanes of a warp.
 const WARP: u32 = 32;
 
-/// What kernels are compiled for on this device. Whether its `fma` rounds once cannot
-/// be read anywhere (Mesa's answer changed with its version): `fuses` says what
-/// `vulkan::probe_arithmetic` found.
+/// What of a device's arithmetic cannot be read anywhere, because Mesa's answers
+/// changed with its version: it is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measured {
+    /// Whether `fma` rounds once.
+    pub fused_multiply_add: bool,
+    /// Whether subnormal f32 operands and results survive.
+    pub keeps_subnormals: bool,
+}
+
+impl From<&vulkan::Arithmetic> for Measured {
+    fn from(arithmetic: &vulkan::Arithmetic) -> Self {
+        Self {
+            fused_multiply_add: arithmetic.fma32_fused,
+            keeps_subnormals: arithmetic.denormals32_kept,
+        }
+    }
+}
+
+/// What kernels are compiled for on this device.
 #[must_use]
-pub fn of(physical: &vulkan::PhysicalDevice, fuses: bool) -> Target {
+pub fn of(physical: &vulkan::PhysicalDevice, measured: Measured) -> Target {
     let (features, subgroup) = (physical.features(), physical.subgroup());
     let wide = (subgroup.min_size..=subgroup.max_size).contains(&WARP);
     Target {
@@ -27,7 +44,9 @@ pub fn of(physical: &vulkan::PhysicalDevice, fuses: bool) -> Target {
         float32_atomic_add: features.float32_atomic_add.buffer,
         shared_float32_atomic_add: features.float32_atomic_add.shared,
         preserve_special_values: features.float_controls.signed_zero_inf_nan_preserve.f32,
-        fused_multiply_add: fuses,
+        fused_multiply_add: measured.fused_multiply_add,
+        keeps_subnormals: measured.keeps_subnormals,
+        exact: false,
         maximal_reconvergence: features.maximal_reconvergence,
         subgroup_clock: features.shader_clock_subgroup,
         shared_in_buffer: physical.is_lavapipe(),

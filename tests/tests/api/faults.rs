@@ -20,7 +20,8 @@ pub fn with_body(body: &str) -> String {
     format!("{SOUND}.visible .entry other(.param .u64 place) {{\n{body}\n}}\n")
 }
 
-fn load(context: &Context, ptx: &str) -> Result<CUmodule, CUerror> {
+/// Loads a text.
+pub fn load(context: &Context, ptx: &str) -> Result<CUmodule, CUerror> {
     let mut module = CUmodule::NULL;
     let text = terminated(ptx);
     context
@@ -29,7 +30,8 @@ fn load(context: &Context, ptx: &str) -> Result<CUmodule, CUerror> {
 }
 
 /// Launches one thread of a kernel with one parameter.
-fn launch(context: &Context, function: CUfunction, mut place: usize) -> Result<(), CUerror> {
+/// Launches a kernel on one address: the first status that is no success.
+pub fn launch(context: &Context, function: CUfunction, mut place: usize) -> Result<(), CUerror> {
     let mut parameters = [(&raw mut place).cast()];
     let stream = CUstream::NULL;
     let array = parameters.as_mut_ptr();

@@ -13,6 +13,7 @@ mod diagnostics;
 mod entry_point;
 mod error;
 mod event;
+mod exact;
 mod execution;
 mod export_table;
 mod fat_binary;

@@ -627,6 +627,41 @@ impl Op {
         }
     }
 
+    /// How a floating-point operation that may round or flush does so.
+    #[must_use]
+    pub const fn float_mode(&self) -> Option<FloatMode> {
+        match self {
+            Self::FAdd(mode) | Self::FSub(mode) | Self::FMul(mode) | Self::Fma(mode) => Some(*mode),
+            Self::FMin(mode) | Self::FMax(mode) | Self::FloatConvert(mode) => Some(*mode),
+            Self::FDiv(a) | Self::Reciprocal(a) | Self::SquareRoot(a) => Some(a.mode),
+            Self::ReciprocalRoot(a) | Self::Sine(a) | Self::Cosine(a) => Some(a.mode),
+            Self::Exp2(a) | Self::Log2(a) | Self::Tanh(a) => Some(a.mode),
+            Self::FCompare(comparison) => Some(comparison.mode),
+            Self::FloatToInteger(conversion) | Self::IntegerToFloat(conversion) => {
+                Some(conversion.mode)
+            }
+            _ => None,
+        }
+    }
+
+    /// The same operation in another mode, if it has one.
+    #[must_use]
+    pub const fn in_float_mode(mut self, new: FloatMode) -> Self {
+        match &mut self {
+            Self::FAdd(mode) | Self::FSub(mode) | Self::FMul(mode) | Self::Fma(mode) => *mode = new,
+            Self::FMin(mode) | Self::FMax(mode) | Self::FloatConvert(mode) => *mode = new,
+            Self::FDiv(a) | Self::Reciprocal(a) | Self::SquareRoot(a) => a.mode = new,
+            Self::ReciprocalRoot(a) | Self::Sine(a) | Self::Cosine(a) => a.mode = new,
+            Self::Exp2(a) | Self::Log2(a) | Self::Tanh(a) => a.mode = new,
+            Self::FCompare(comparison) => comparison.mode = new,
+            Self::FloatToInteger(conversion) | Self::IntegerToFloat(conversion) => {
+                conversion.mode = new;
+            }
+            _ => {}
+        }
+        self
+    }
+
     /// Whether the operation touches memory through an address.
     #[must_use]
     pub const fn access(&self) -> Option<&Access> {

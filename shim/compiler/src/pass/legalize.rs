@@ -2,8 +2,10 @@
 //! ones it has. The result means the same to [`crate::evaluate`].
 
 mod rounding;
+mod subnormals;
 
-pub use rounding::emulate_fused_f64;
+pub use rounding::{emulate_fused_f32, emulate_fused_f64};
+pub use subnormals::{emulate_flushes, emulate_functions, emulate_subnormals};
 
 use crate::ir::{
     Condition, Dot2, FloatComparison, FloatCondition, FloatMode, Function, Half, Instruction,
@@ -424,10 +426,10 @@ impl Writer<'_> {
     /// was rounded away.
     fn add_toward_zero(&mut self, op: Op, a: Value, b: Value, mode: FloatMode) -> Value {
         let ty = Type::F32;
-        let mode = FloatMode {
-            rounding: Rounding::Nearest,
-            ..mode
-        };
+        // The error of a sum may be subnormal where the sum is not.
+        let flush = mode.flush;
+        let mode = FloatMode::NEAREST;
+        let [a, b] = [a, b].map(|operand| self.flushed(operand, ty, flush));
         let b = match op {
             Op::FSub(_) => self.emit(Op::FNeg, &[b], ty),
             _ => b,
@@ -457,7 +459,8 @@ impl Writer<'_> {
         let one = self.constant(B32, 1);
         let step = self.emit(Op::Sub, &[bits, one], B32);
         let bits = self.emit(Op::Select, &[away, step, bits], B32);
-        self.emit(Op::Bitcast, &[bits], ty)
+        let sum = self.emit(Op::Bitcast, &[bits], ty);
+        self.flushed(sum, ty, flush)
     }
 
     /// The bits of an f32 without its sign.

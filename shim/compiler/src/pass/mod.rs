@@ -20,7 +20,10 @@ mod structurize;
 
 pub use eliminate_dead_code::eliminate_dead_code;
 pub use infer_address_space::infer_address_space;
-pub use legalize::{emulate_fused_f64, legalize};
+pub use legalize::{
+    emulate_flushes, emulate_functions, emulate_fused_f32, emulate_fused_f64, emulate_subnormals,
+    legalize,
+};
 pub use lower_barrier_reduction::lower_barrier_reduction;
 pub use lower_match::lower_match;
 pub use lower_print::{PrintError, lower_print};

@@ -113,7 +113,7 @@ impl FunctionWriter<'_> {
                 if ty.bits() < from.bits() {
                     self.to_nearest(mode)?;
                 }
-                self.emit(S::FConvert, ty, &ids)
+                self.converted(ty, ids[0])
             }
             Op::RoundToIntegral(rounding) => self.round(ty, ids[0], rounding),
             _ => return Err(self.unsupported("it has no translation yet")),

@@ -49,6 +49,9 @@ enum Command {
         /// What to compile for.
         #[arg(long, value_enum, default_value = "wide")]
         target: TargetName,
+        /// With results to the last bit, as `PUMICE_EXACT=1` asks for them.
+        #[arg(long)]
+        exact: bool,
         /// Writes the SPIR-V of every kernel here.
         #[arg(long)]
         out: Option<PathBuf>,
@@ -66,6 +69,9 @@ enum Command {
         /// What to compile for.
         #[arg(long, value_enum, default_value = "wide")]
         target: TargetName,
+        /// With results to the last bit, as `PUMICE_EXACT=1` asks for them.
+        #[arg(long)]
+        exact: bool,
         /// The file to write.
         #[arg(long)]
         out: PathBuf,
@@ -91,11 +97,12 @@ enum TargetName {
 }
 
 impl TargetName {
-    const fn target(self) -> Target {
-        match self {
+    const fn target(self, exact: bool) -> Target {
+        let target = match self {
             Self::Wide => Target::wide(),
             Self::Lavapipe => Target::lavapipe(),
-        }
+        };
+        Target { exact, ..target }
     }
 }
 
@@ -108,6 +115,7 @@ fn main() -> ExitCode {
             files,
             sm,
             target,
+            exact,
             out,
             validate,
             stride,
@@ -115,7 +123,7 @@ fn main() -> ExitCode {
             &files,
             census::Options {
                 sm,
-                target: target.target(),
+                target: target.target(exact),
                 out,
                 validate,
                 stride: stride.get(),
@@ -125,8 +133,9 @@ fn main() -> ExitCode {
             file,
             kernel,
             target,
+            exact,
             out,
-        } => text::compile(&file, &kernel, &target.target(), &out),
+        } => text::compile(&file, &kernel, &target.target(exact), &out),
         Command::Ir {
             file,
             kernel,

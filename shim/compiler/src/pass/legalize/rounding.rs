@@ -8,33 +8,39 @@
 
 use super::Writer;
 use crate::ir::{
-    Condition, FloatCondition, FloatMode, Instruction, IntegerConversion, Op, Rounding, Signedness,
-    Type, Value,
+    Condition, FloatCondition, FloatMode, Function, Instruction, IntegerConversion, Op, Rounding,
+    Signedness, Type, Value,
 };
 use Signedness::{Signed, Unsigned};
 use Type::{B1, B32, B64, F64};
 
-const NEAREST: FloatMode = FloatMode::NEAREST;
+pub(super) const NEAREST: FloatMode = FloatMode::NEAREST;
 /// Bits of an f64 behind the point.
 const DIGITS: u64 = 52;
 /// What is added to an f64's exponent.
 const BIAS: u64 = 1023;
 
 /// How a float type lays out its bits.
-struct Format {
+pub(super) struct Format {
     /// Bits behind the point.
     digits: u64,
     /// What is added to the exponent.
     bias: u64,
-    infinity: u64,
+    /// Its bits, which are those of the exponent.
+    pub(super) infinity: u64,
 }
 
-const fn format(ty: Type) -> Format {
+pub(super) const fn format(ty: Type) -> Format {
     match ty {
         Type::F16 => Format {
             digits: 10,
             bias: 15,
             infinity: 0x7C00,
+        },
+        F64 => Format {
+            digits: DIGITS,
+            bias: BIAS,
+            infinity: 0x7FF0 << 48,
         },
         _ => Format {
             digits: 23,
@@ -48,13 +54,10 @@ impl Writer<'_> {
     /// The expansion of an operation with a directed rounding; `None` where it
     /// rounds to nearest or has none.
     pub(super) fn directed(&mut self, i: &Instruction, ty: Type) -> Option<Value> {
-        let mode = match i.op {
-            Op::FAdd(mode) | Op::FSub(mode) | Op::FMul(mode) | Op::Fma(mode) => mode,
-            Op::FloatConvert(mode) => mode,
-            Op::FDiv(a) | Op::Reciprocal(a) | Op::SquareRoot(a) => a.mode,
-            Op::IntegerToFloat(conversion) => conversion.mode,
-            _ => return None,
-        };
+        if matches!(i.op, Op::FCompare(_) | Op::FloatToInteger(_)) {
+            return None;
+        }
+        let mode = i.op.float_mode()?;
         if matches!(mode.rounding, Rounding::Nearest | Rounding::Away) {
             return None;
         }
@@ -87,7 +90,7 @@ impl Writer<'_> {
         }
     }
 
-    fn flushed(&mut self, value: Value, ty: Type, flush: bool) -> Value {
+    pub(super) fn flushed(&mut self, value: Value, ty: Type, flush: bool) -> Value {
         match flush {
             true => self.emit(Op::Flush, &[value], ty),
             false => value,
@@ -125,7 +128,7 @@ impl Writer<'_> {
     }
 
     /// The result of an operation on f32 values, as an f64 that is exact or odd.
-    fn odd(&mut self, op: Op, v: &[Value], rounding: Rounding) -> Value {
+    pub(super) fn odd(&mut self, op: Op, v: &[Value], rounding: Rounding) -> Value {
         let (mul, sub) = (Op::FMul(NEAREST), Op::FSub(NEAREST));
         match op {
             // Two times 24 digits.
@@ -443,14 +446,30 @@ impl Writer<'_> {
     }
 }
 
+/// Replaces fused products and sums of f32 by ones that round once on every device.
+pub fn emulate_fused_f32(function: &mut Function) {
+    rewrite_fused(function, Type::F32, |writer, op, operands| {
+        let wide = operands.map(|operand| writer.widened(operand));
+        let odd = writer.odd(op, &wide, Rounding::Nearest);
+        writer.emit(Op::FloatConvert(NEAREST), &[odd], Type::F32)
+    });
+}
+
 /// Replaces fused products and sums of f64, for devices that round them twice.
-pub fn emulate_fused_f64(function: &mut crate::ir::Function) {
+pub fn emulate_fused_f64(function: &mut Function) {
+    rewrite_fused(function, F64, |writer, _, operands| writer.fused(operands));
+}
+
+fn rewrite_fused(
+    function: &mut Function,
+    ty: Type,
+    expand: impl Fn(&mut Writer<'_>, Op, [Value; 3]) -> Value,
+) {
     super::rewrite(function, |writer, i| {
         let [a, b, c] = i.arguments[..] else {
             return None;
         };
-        let is_f64 = writer.function.ty(a) == F64;
         let is_fused = matches!(i.op, Op::Fma(mode) if mode.rounding == Rounding::Nearest);
-        (is_f64 && is_fused).then(|| writer.fused([a, b, c]))
+        (is_fused && writer.function.ty(a) == ty).then(|| expand(writer, i.op, [a, b, c]))
     });
 }
