@@ -40,6 +40,10 @@ const PASSES: &[Pass] = &[
     ("structurize", |f| {
         pass::structurize(f).expect("reducible control flow")
     }),
+    (
+        "eliminate_common_subexpressions",
+        pass::eliminate_common_subexpressions,
+    ),
 ];
 
 /// What follows them where results shall be exact, on a device that flushes

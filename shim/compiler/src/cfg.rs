@@ -80,6 +80,16 @@ impl Dominators {
         self.idom[block.index()].filter(|&idom| idom != block)
     }
 
+    /// The reachable blocks, each followed by all that it dominates.
+    #[must_use]
+    pub fn preorder(&self) -> Vec<BlockId> {
+        let reached = |block: &BlockId| self.idom[block.index()].is_some();
+        let blocks = (0..self.idom.len() as u32).map(BlockId);
+        let mut order: Vec<_> = blocks.filter(reached).collect();
+        order.sort_unstable_by_key(|block| self.enter[block.index()]);
+        order
+    }
+
     /// Whether every way to `below` passes `above`; a block dominates itself.
     #[must_use]
     pub fn dominates(&self, above: BlockId, below: BlockId) -> bool {

@@ -128,8 +128,9 @@ pub fn compile(
     }
     if target.shared_in_buffer {
         pass::place_shared(&mut function);
-        verify(&function)?;
     }
+    pass::eliminate_common_subexpressions(&mut function);
+    verify(&function)?;
     let output =
         spirv::write(&function, target).map_err(|error| target_error(source, kernel, error))?;
     let any = |op: Op| {

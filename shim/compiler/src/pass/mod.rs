@@ -1,6 +1,7 @@
 //! Transformations of a [`Function`](crate::ir::Function), each a verb that
 //! leaves a valid function behind.
 
+mod eliminate_common_subexpressions;
 mod eliminate_dead_code;
 mod infer_address_space;
 mod legalize;
@@ -18,6 +19,7 @@ mod simplify;
 mod split_generic;
 mod structurize;
 
+pub use eliminate_common_subexpressions::eliminate_common_subexpressions;
 pub use eliminate_dead_code::eliminate_dead_code;
 pub use infer_address_space::infer_address_space;
 pub use legalize::{
