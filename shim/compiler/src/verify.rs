@@ -189,8 +189,8 @@ fn signature(function: &Function, i: &Instruction) -> Rule {
         Op::Truncate => unary(
             a,
             r,
-            |a, r| bits(a) && bits(r) && a.bits() > r.bits(),
-            "narrows bits",
+            |a, r| bits(a) && bits(r) && r != B1 && a.bits() > r.bits(),
+            "narrows bits, and not to a predicate",
         ),
         Op::ZeroExtend | Op::SignExtend => unary(
             a,
@@ -420,6 +420,10 @@ mod tests {
             (
                 "b0:\n  v0: b32 = const.1\n  v1: f32 = iadd v0, v0\n  return",
                 "`iadd` takes two",
+            ),
+            (
+                "b0:\n  v0: b32 = const.1\n  v1: b1 = trunc v0\n  return",
+                "`trunc` narrows bits, and not to a predicate",
             ),
             (
                 "b0:\n  v0: b32 = const.1\n  jump b1(v0)\nb1:\n  return",

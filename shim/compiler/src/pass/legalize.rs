@@ -1,6 +1,7 @@
 //! Replaces operations that SPIR-V does not have, or not at every width, by
 //! ones it has. The result means the same to [`crate::evaluate`].
 
+mod double;
 mod rounding;
 mod subnormals;
 
@@ -518,7 +519,7 @@ mod tests {
     ];
 
     /// Evaluates a block on known operands.
-    fn run(function: &Function, inputs: &[(Value, u64)]) -> Vec<u64> {
+    pub(super) fn run(function: &Function, inputs: &[(Value, u64)]) -> Vec<u64> {
         let mut values = vec![0; function.values.len()];
         for &(value, bits) in inputs {
             values[value.index()] = bits;

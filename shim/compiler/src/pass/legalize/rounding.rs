@@ -4,7 +4,8 @@
 //! inexact one whose last bit is set stands between its neighbours, so rounding
 //! it once more to fewer digits is as good as rounding the exact result. The last
 //! step is integer arithmetic, which no device does differently. Sums of f64 are
-//! the nearest one, stepped by the sign of its error.
+//! the nearest one, stepped by the sign of its error; [`super::double`] does the
+//! rest of f64.
 
 use super::Writer;
 use crate::ir::{
@@ -86,6 +87,7 @@ impl Writer<'_> {
                 let narrow = self.narrow(odd, ty, mode.rounding);
                 Some(self.flushed(narrow, ty, mode.flush))
             }
+            _ if ty == F64 => self.directed_f64(i, mode.rounding),
             _ => None,
         }
     }
