@@ -8,12 +8,12 @@
 //! Quotients and roots start from the device's own, which only has to be near.
 
 use super::Writer;
+use super::rounding::NEAREST;
 use crate::ir::{Accuracy, Condition, IntegerConversion, Op, Rounding, Signedness, Type, Value};
 use crate::ir::{FloatMode, Instruction};
 use Signedness::{Signed, Unsigned};
 use Type::{B1, B32, B64, F64};
 
-const NEAREST: FloatMode = FloatMode::NEAREST;
 const INFINITY: u64 = f64::INFINITY.to_bits();
 const SIGN: u64 = 1 << 63;
 /// Bits of an f64 behind the point.
