@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::back::spirv::{self, layout};
+use crate::back::spirv;
+use crate::back::spirv::layout::{self, fault};
 use crate::front;
 use crate::ir::{BlockId, Function, Op};
 use crate::loops::Irreducible;
@@ -53,6 +54,8 @@ pub struct CompiledKernel {
     /// What the kernel says before it traps, by the numbers that it counts from
     /// [`layout::RECORD_MESSAGES`].
     pub messages: Vec<Message>,
+    /// The PTX lines of its other traps, by the numbers that follow.
+    pub traps: Vec<String>,
 }
 
 fn entry_point() -> &'static str {
@@ -104,7 +107,11 @@ pub fn compile(
     kernel: &str,
     target: &Target,
 ) -> Result<CompiledKernel, Error> {
-    let (mut function, messages) = lower_with_messages(source, kernel)?;
+    let Lowered {
+        mut function,
+        messages,
+        traps,
+    } = lower_with_messages(source, kernel)?;
     emulate_floats(&mut function, target);
     let observes_warp = spirv::observes_warp(&function);
     let lanes = match (observes_warp, target.subgroup_size) {
@@ -162,6 +169,7 @@ pub fn compile(
         lanes_per_invocation: lanes,
         prints: any(Op::PrintBuffer),
         messages,
+        traps,
         variables: function.globals,
         spirv: output.words,
     })
@@ -190,13 +198,17 @@ fn emulate_floats(function: &mut Function, target: &Target) {
 /// # Errors
 /// All of [`Error`] but [`Error::Target`].
 pub fn lower(source: &ModuleSource, kernel: &str) -> Result<Function, Error> {
-    lower_with_messages(source, kernel).map(|(function, _)| function)
+    lower_with_messages(source, kernel).map(|lowered| lowered.function)
 }
 
-fn lower_with_messages(
-    source: &ModuleSource,
-    kernel: &str,
-) -> Result<(Function, Vec<Message>), Error> {
+/// A kernel before it is made for a target, and what its traps say.
+struct Lowered {
+    function: Function,
+    messages: Vec<Message>,
+    traps: Vec<String>,
+}
+
+fn lower_with_messages(source: &ModuleSource, kernel: &str) -> Result<Lowered, Error> {
     let mut function = translate(source, kernel).map_err(|error| Error::Ptx {
         kernel: kernel.to_owned(),
         error,
@@ -206,6 +218,8 @@ fn lower_with_messages(
     let texts = |name: &str| source.initial_bytes(name);
     let messages = pass::lower_print(&mut function, &texts)
         .map_err(|error| unlowered(source, kernel, &error))?;
+    let traps = number_traps(&mut function, fault::MESSAGES + messages.len() as u32);
+    let traps = traps.iter().map(|&at| source.line(at as usize)).collect();
     pass::remove_unreachable_blocks(&mut function);
     pass::eliminate_dead_code(&mut function);
     pass::place_local(&mut function);
@@ -225,7 +239,29 @@ fn lower_with_messages(
     pass::structurize(&mut function)
         .map_err(|error| unstructured(source, kernel, &function, error))?;
     verify(&function)?;
-    Ok((function, messages))
+    Ok(Lowered {
+        function,
+        messages,
+        traps,
+    })
+}
+
+/// Gives the traps that say nothing numbers from `first` on; the result is the byte of
+/// the PTX text that each came from.
+fn number_traps(function: &mut Function, first: u32) -> Vec<u32> {
+    let mut offsets = Vec::new();
+    for i in function.blocks.iter_mut().flat_map(|b| &mut b.instructions) {
+        if i.op != Op::Trap(fault::TRAP) {
+            continue;
+        }
+        let number = offsets.iter().position(|&known| known == i.offset);
+        let number = number.unwrap_or_else(|| {
+            offsets.push(i.offset);
+            offsets.len() - 1
+        });
+        i.op = Op::Trap(first + number as u32);
+    }
+    offsets
 }
 
 fn unlowered(source: &ModuleSource, kernel: &str, error: &pass::PrintError) -> Error {

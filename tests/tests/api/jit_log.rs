@@ -131,6 +131,7 @@ mod on_pumice {
     use super::*;
     use crate::faults::{LACKING, assert_sound, status_of_other, with_body};
     use abi::cuda::CUcontext;
+    use tests::process::in_child;
     use tests::target::require_pumice;
 
     #[test]
@@ -147,6 +148,23 @@ mod on_pumice {
             let status = status_of_other(&context, module);
             assert_eq!(status, Err(lacking.status), "{what}");
             assert_sound(&context, module);
+        }
+    }
+
+    #[test]
+    fn a_version_to_come_is_told_with_the_newest_that_is_known() {
+        require_pumice();
+        let answer = in_child(&[], || {
+            let context = Context::primary();
+            let ptx = ".version 99.0\n.target sm_50\n.address_size 64\n";
+            let loaded = load(&context, ptx, 4096, &mut { CUmodule::NULL });
+            assert_eq!(loaded.result, Err(CUerror::UNSUPPORTED_PTX_VERSION));
+            context.assert_works();
+            loaded.errors.text()
+        });
+        for text in [&answer.value, &answer.stderr] {
+            let told = text.contains("line 1") && text.contains("PTX version 99.0 is newer than");
+            assert!(told, "{text}");
         }
     }
 

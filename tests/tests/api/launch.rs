@@ -571,3 +571,25 @@ fn a_trap_ends_the_context_and_every_later_call_says_so() {
     });
     assert_eq!(answer.value, "Err(CUDA_ERROR_LAUNCH_FAILED)");
 }
+
+mod on_pumice {
+    use super::*;
+    use tests::target::require_pumice;
+
+    #[test]
+    fn a_trap_is_told_with_its_kernel_and_its_line() {
+        require_pumice();
+        let answer = in_child(&[], || {
+            let context = Context::primary();
+            let trapped = context.function(module(&context), "trapped");
+            let launched = over((1, 1, 1), (1, 1, 1)).run(&context, trapped, &mut []);
+            format!("{:?}", launched.and_then(|()| context.cuCtxSynchronize()))
+        });
+        assert_eq!(answer.value, "Err(CUDA_ERROR_LAUNCH_FAILED)");
+        let line = LAUNCHED.lines().position(|line| line.contains("trap;"));
+        let place = format!("line {}: trap;", line.unwrap() + 1);
+        let mut lines = answer.stderr.lines();
+        let told = lines.any(|line| line.contains("`trapped`") && line.contains(&place));
+        assert!(told, "{}", answer.stderr);
+    }
+}

@@ -8,6 +8,7 @@ use abi::{CUerror, CUresult, Out};
 use compiler::front::Function as Entry;
 
 use crate::core::callback;
+use crate::core::context::Owned;
 use crate::core::function::{self, Function};
 use crate::core::launch::{self, Launch};
 use crate::core::stream::Stream;

@@ -7,6 +7,7 @@ use abi::{CUerror, CUresult, Out};
 
 use crate::core::attributes::Multiprocessor;
 use crate::core::callback;
+use crate::core::context::Owned;
 use crate::core::function::Function;
 use crate::core::occupancy;
 

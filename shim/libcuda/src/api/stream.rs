@@ -6,7 +6,7 @@ use abi::cuda::*;
 use abi::{CUerror, CUresult, Out};
 
 use crate::api::context::clamp_priority;
-use crate::core::context;
+use crate::core::context::{self, Owned};
 use crate::core::event::Event;
 use crate::core::stream::{Kind, Stream};
 use crate::handles::{HostPtr, STREAMS};

@@ -85,7 +85,7 @@ impl Compiled {
         if kernel.prints {
             contents[layout::RECORD_PRINT as usize] = resources.print_buffer()?;
         }
-        let messages = resources.adopt_messages(&kernel.messages);
+        let messages = resources.adopt_traps(name, &kernel);
         contents[layout::RECORD_MESSAGES as usize] = u64::from(messages);
         if kernel.shared_in_buffer {
             contents[layout::RECORD_SHARED as usize] = resources.shared_buffer()?;

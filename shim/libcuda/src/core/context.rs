@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use abi::cuda::*;
 use abi::{CUerror, CUresult, trace};
+use compiler::CompiledKernel;
 use compiler::back::spirv::layout::{self, fault};
 use compiler::print::Message;
 
@@ -45,6 +46,34 @@ pub struct Context {
     resources: RwLock<Option<Arc<Resources>>>,
 }
 
+/// What a kernel's trap says.
+enum Trap {
+    /// The program's own words.
+    Says(Message),
+    /// The kernel and the line of a trap without words.
+    At(String),
+}
+
+/// What belongs to a context and ends with it.
+pub trait Owned {
+    /// What the context owns, without keeping it.
+    fn owner(&self) -> &Weak<Resources>;
+
+    /// What the context owns.
+    ///
+    /// # Errors
+    /// `CONTEXT_IS_DESTROYED` once the context is gone.
+    fn resources(&self) -> Result<Arc<Resources>, CUerror> {
+        let resources = self.owner().upgrade();
+        resources.ok_or(CUerror::CONTEXT_IS_DESTROYED)
+    }
+
+    /// Whether the context owns these.
+    fn is_of(&self, resources: &Resources) -> bool {
+        std::ptr::eq(self.owner().as_ptr(), resources)
+    }
+}
+
 /// What a context owns while it is alive.
 pub struct Resources {
     /// The context's handle.
@@ -62,8 +91,8 @@ pub struct Resources {
     trap: Arc<vulkan::Allocation>,
     /// What kernels print, once there is one that does.
     prints: OnceLock<PrintBuffer>,
-    /// What kernels say before they trap, by the fault word's number.
-    messages: Mutex<Vec<Message>>,
+    /// What kernels' traps say, by the fault word's number.
+    traps: Mutex<Vec<Trap>>,
     /// Where blocks' shared memory lies on devices that keep it in a buffer.
     shared: OnceLock<Arc<vulkan::Allocation>>,
     legacy: Mutex<Option<Arc<Stream>>>,
@@ -255,7 +284,7 @@ impl Resources {
             fault: AtomicU32::new(0),
             trap,
             prints: OnceLock::new(),
-            messages: Mutex::default(),
+            traps: Mutex::default(),
             shared: OnceLock::new(),
             legacy: Mutex::default(),
             streams: Mutex::default(),
@@ -404,24 +433,28 @@ impl Resources {
             _ => CUerror::LAUNCH_FAILED,
         });
         self.flush_prints();
-        let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let traps = self.traps.lock().unwrap_or_else(PoisonError::into_inner);
         let number = reason.checked_sub(fault::MESSAGES);
-        let message = number.and_then(|number| messages.get(number as usize));
-        if let Some(message) = message {
-            stdio::write(&print::message(message));
-        } else if reason != fault::ASSERT {
-            trace::log(format_args!(
-                "a kernel executed `trap`: every later call of its context returns {}",
+        match number.and_then(|number| traps.get(number as usize)) {
+            Some(Trap::Says(message)) => stdio::write(&print::message(message)),
+            Some(Trap::At(place)) => trace::log(format_args!(
+                "{place}: every later call of its context returns {}",
                 CUerror::LAUNCH_FAILED
-            ));
+            )),
+            // An assertion has told of itself.
+            None => {}
         }
     }
 
-    /// Makes a kernel's messages known; the number by which the first one is told.
-    pub fn adopt_messages(&self, messages: &[Message]) -> u32 {
-        let mut known = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Makes what a kernel's traps say known; the number by which the first is told.
+    pub fn adopt_traps(&self, name: &str, kernel: &CompiledKernel) -> u32 {
+        let mut known = self.traps.lock().unwrap_or_else(PoisonError::into_inner);
         let first = known.len() as u32 + fault::MESSAGES;
-        known.extend_from_slice(messages);
+        known.extend(kernel.messages.iter().cloned().map(Trap::Says));
+        let places = kernel.traps.iter();
+        known.extend(
+            places.map(|place| Trap::At(format!("kernel `{name}` executed `trap`, at: {place}"))),
+        );
         first
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use abi::{CUerror, CUresult};
 
-use crate::core::context::Resources;
+use crate::core::context::{Owned, Resources};
 use crate::core::host_memory;
 use crate::core::memory::{self, Located};
 use crate::core::stream::Stream;

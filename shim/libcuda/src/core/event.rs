@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use abi::cuda::CUevent;
 use abi::{CUerror, CUresult};
 
-use crate::core::context::Resources;
+use crate::core::context::{Owned, Resources};
 use crate::core::stream::{Point, Stream};
 use crate::error::cuda_error;
 use crate::handles::EVENTS;
@@ -30,6 +30,12 @@ struct Recorded {
     timestamp: Option<Arc<vulkan::Timestamp>>,
 }
 
+impl Owned for Event {
+    fn owner(&self) -> &Weak<Resources> {
+        &self.resources
+    }
+}
+
 impl Event {
     /// A new event, which counts as reached until it is recorded.
     pub fn create(resources: &Arc<Resources>, flags: u32) -> Arc<Self> {
@@ -43,21 +49,6 @@ impl Event {
 
     pub fn handle(&self) -> CUevent {
         CUevent(self.handle)
-    }
-
-    /// Whether the event's context owns these.
-    pub fn is_of(&self, resources: &Resources) -> bool {
-        std::ptr::eq(self.resources.as_ptr(), resources)
-    }
-
-    /// What the event's context owns.
-    ///
-    /// # Errors
-    /// `CONTEXT_IS_DESTROYED` once the context is gone.
-    pub fn resources(&self) -> Result<Arc<Resources>, CUerror> {
-        self.resources
-            .upgrade()
-            .ok_or(CUerror::CONTEXT_IS_DESTROYED)
     }
 
     /// Moves the event to the end of a stream's work so far.

@@ -13,6 +13,7 @@ use compiler::{CompiledKernel, ModuleSource, Target};
 
 use crate::core::compilation::{Ahead, Thread};
 use crate::core::compiled::Compiled;
+use crate::core::context::Owned;
 use crate::core::device::Device;
 use crate::core::image::Failure;
 use crate::core::module::{Module, report};

@@ -141,6 +141,7 @@ mod tests {
             variables: vec!["table".into()],
             prints: true,
             messages: Vec::new(),
+            traps: vec!["line 7: trap;".to_owned()],
         }
     }
 

@@ -7,7 +7,7 @@ use compiler::back::spirv::layout;
 use compiler::front::Function as Entry;
 
 use crate::core::compiled::{Compiled, Shape};
-use crate::core::context::Resources;
+use crate::core::context::{Owned, Resources};
 use crate::core::function::Function;
 use crate::core::host_memory;
 use crate::core::image::Failure;

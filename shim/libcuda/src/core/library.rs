@@ -8,7 +8,7 @@ use abi::CUerror;
 use abi::cuda::{CUkernel, CUlibrary};
 use compiler::front::Function as Entry;
 
-use crate::core::context;
+use crate::core::context::{self, Owned};
 use crate::core::function::Function;
 use crate::core::image::Image;
 use crate::core::module::Module;

@@ -9,7 +9,7 @@ use compiler::front::ast::{Initializer, Symbol, Variable};
 use compiler::front::words::{Linkage, StateSpace};
 
 use crate::core::compilation::Thread;
-use crate::core::context::{self, Resources};
+use crate::core::context::{self, Owned, Resources};
 use crate::core::copy::{self, Extent, Mode, Place, Side};
 use crate::core::function::Function;
 use crate::core::image::{Failure, Image, Preserved};
@@ -44,6 +44,12 @@ pub fn report(failure: &Failure) -> CUerror {
     failure.status
 }
 
+impl Owned for Module {
+    fn owner(&self) -> &Weak<Resources> {
+        &self.resources
+    }
+}
+
 impl Module {
     /// An image's module in a context.
     pub fn create(resources: &Arc<Resources>, image: Arc<Image>) -> Arc<Self> {
@@ -64,16 +70,6 @@ impl Module {
 
     pub fn image(&self) -> &Arc<Image> {
         &self.image
-    }
-
-    /// What the module's context owns.
-    ///
-    /// # Errors
-    /// `CONTEXT_IS_DESTROYED` once the context is gone.
-    pub fn resources(&self) -> Result<Arc<Resources>, CUerror> {
-        self.resources
-            .upgrade()
-            .ok_or(CUerror::CONTEXT_IS_DESTROYED)
     }
 
     /// The kernel of a name.

@@ -4,6 +4,7 @@
 use abi::CUerror;
 
 use crate::core::attributes::Multiprocessor;
+use crate::core::context::Owned;
 use crate::core::function::Function;
 
 /// A warp's registers are given out in units of this many.

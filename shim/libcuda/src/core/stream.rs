@@ -19,7 +19,7 @@ use abi::cuda::*;
 use abi::{CUerror, CUresult};
 
 use crate::core::callback::Callbacks;
-use crate::core::context::{self, Context, Resources};
+use crate::core::context::{self, Context, Owned, Resources};
 use crate::core::in_flight::{InFlight, Kernels};
 use crate::core::{host_memory, watchdog};
 use crate::error::cuda_error;
@@ -201,6 +201,12 @@ struct Closed {
     value: u64,
 }
 
+impl Owned for Stream {
+    fn owner(&self) -> &Weak<Resources> {
+        &self.resources
+    }
+}
+
 impl Stream {
     /// A new stream of a context.
     ///
@@ -270,21 +276,6 @@ impl Stream {
 
     pub fn priority(&self) -> i32 {
         self.priority
-    }
-
-    /// Whether the stream's context owns these.
-    pub fn is_of(&self, resources: &Resources) -> bool {
-        std::ptr::eq(self.resources.as_ptr(), resources)
-    }
-
-    /// What the stream's context owns.
-    ///
-    /// # Errors
-    /// `CONTEXT_IS_DESTROYED` once the context is gone.
-    pub fn resources(&self) -> Result<Arc<Resources>, CUerror> {
-        self.resources
-            .upgrade()
-            .ok_or(CUerror::CONTEXT_IS_DESTROYED)
     }
 
     /// Adds one operation to the stream and says at which point it is done.

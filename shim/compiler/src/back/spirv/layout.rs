@@ -82,12 +82,12 @@ pub mod specialization {
 
 /// What a trap sets the fault word to.
 pub mod fault {
-    /// `trap`.
+    /// A `trap` that has no number.
     pub const TRAP: u32 = 1;
     /// A failed assertion.
     pub const ASSERT: u32 = 2;
-    /// The first of `CompiledKernel::messages`, for the compiler; the device
-    /// counts from what the module record says.
+    /// The first of `CompiledKernel::messages` and then `traps`, for the compiler;
+    /// the device counts from what the module record says.
     pub const MESSAGES: u32 = 3;
 }
 
