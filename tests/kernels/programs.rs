@@ -1,5 +1,6 @@
 //! Kernels: control flow, shared memory, barriers, atomics, warps.
 
+use compiler::{ModuleSource, compile};
 use tests::kernel::{Argument, Computer, Launch};
 
 fn words(count: u32, value: impl Fn(u32) -> u32) -> Argument {
@@ -61,6 +62,34 @@ fn vectors_add_with_a_bound() {
         ],
     };
     check("vector add", &text, &launch);
+}
+
+/// Devices take as little as 128 bytes with a launch; whatever the limit of this one,
+/// parameters also come from memory.
+#[test]
+fn parameters_come_from_memory_where_the_device_takes_few() {
+    let text = module(
+        ".entry k(.param .u64 p, .param .u32 a, .param .f32 b, .param .u32 c) {
+        .reg .b32 %r<9>; .reg .b64 %rd<5>; .reg .f32 %f<2>;
+        ld.param.u64 %rd1, [p]; mov.u32 %r1, %tid.x; mul.wide.u32 %rd2, %r1, 4; add.s64 %rd1, %rd1, %rd2;
+        and.b32 %r2, %r1, 1; mul.wide.u32 %rd3, %r2, 8; mov.u64 %rd4, a; add.s64 %rd4, %rd4, %rd3;
+        ld.param.u32 %r3, [%rd4]; ld.param.f32 %f1, [b]; cvt.rzi.u32.f32 %r4, %f1;
+        mad.lo.u32 %r5, %r1, %r3, %r4; st.global.u32 [%rd1], %r5; ret; }",
+    );
+    let mut launch = launch(1, 40, words(40, |_| 0));
+    let others = [
+        Argument::U32(1000),
+        Argument::F32(7.0),
+        Argument::U32(50_000),
+    ];
+    launch.arguments.extend(others);
+    let mut computer = Computer::open();
+    computer.target.push_constant_bytes = compiler::back::spirv::layout::HEADER_BYTES;
+    let source = ModuleSource::new(text.clone()).unwrap();
+    let kernel = compile(&source, "k", &computer.target).unwrap();
+    assert!(kernel.parameters_in_memory);
+    let outcome = computer.run(&text, "k", &launch);
+    outcome.assert_equal("parameters in memory");
 }
 
 #[test]

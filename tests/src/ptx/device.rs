@@ -13,6 +13,9 @@ use crate::memory::Allocation;
 /// Room for what the driver's compiler says about a module.
 const LOG_BYTES: usize = 16 << 10;
 
+/// Bytes that the parameters of a launch have at most.
+const MOST_PARAMETER_BYTES: usize = 4096;
+
 /// What a driver made of a case.
 #[derive(Debug, Default)]
 pub struct Ran {
@@ -92,7 +95,7 @@ fn load(context: &Context, text: &str) -> Result<CUmodule, String> {
 
 /// A parameter as the driver reads it: aligned for any type.
 #[repr(align(16))]
-struct Parameter([u8; 64]);
+struct Parameter([u8; MOST_PARAMETER_BYTES]);
 
 fn launch(
     context: &Context,
@@ -161,7 +164,7 @@ fn launch(
 }
 
 fn parameter(argument: &Argument, buffer: Option<&Allocation>) -> Parameter {
-    let mut parameter = Parameter([0; 64]);
+    let mut parameter = Parameter([0; MOST_PARAMETER_BYTES]);
     let address = buffer.map(|buffer| (buffer.base.0 as u64).to_le_bytes());
     let bytes = match (argument, &address) {
         (Argument::Value(bytes), _) => bytes.as_slice(),
