@@ -293,6 +293,23 @@ pub struct Block {
     pub terminator: Terminator,
 }
 
+impl Block {
+    /// Says where the blocks lie that it leads to and that end its construct:
+    /// each at `places` of what it was.
+    pub(crate) fn renumber(&mut self, places: &[BlockId]) {
+        for edge in self.terminator.edges_mut() {
+            edge.block = places[edge.block.index()];
+        }
+        self.merge = self.merge.map(|merge| match merge {
+            Merge::Selection(merge) => Merge::Selection(places[merge.index()]),
+            Merge::Loop { merge, continuing } => Merge::Loop {
+                merge: places[merge.index()],
+                continuing: places[continuing.index()],
+            },
+        });
+    }
+}
+
 impl Default for Block {
     fn default() -> Self {
         Self {

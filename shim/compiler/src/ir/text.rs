@@ -377,18 +377,7 @@ fn in_order(mut function: Function, order: &[BlockId]) -> Function {
     }
     let take = |old: &BlockId| std::mem::take(&mut function.blocks[old.index()]);
     let mut blocks: Vec<Block> = order.iter().map(take).collect();
-    for block in &mut blocks {
-        for edge in block.terminator.edges_mut() {
-            edge.block = place[edge.block.index()];
-        }
-        block.merge = block.merge.map(|merge| match merge {
-            Merge::Selection(merge) => Merge::Selection(place[merge.index()]),
-            Merge::Loop { merge, continuing } => Merge::Loop {
-                merge: place[merge.index()],
-                continuing: place[continuing.index()],
-            },
-        });
-    }
+    blocks.iter_mut().for_each(|block| block.renumber(&place));
     function.blocks = blocks;
     function
 }

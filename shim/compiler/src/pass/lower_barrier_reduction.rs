@@ -1,10 +1,11 @@
 //! `bar.red`: a barrier that counts predicates. SPIR-V's barrier only waits, so
 //! the threads count in a word of shared memory that the kernel gets for it.
 
+use super::writer::Writer;
 use crate::front::words::SpecialRegister;
 use crate::ir::{
     Access, Atomic, AtomicOp, BarrierOp, BlockId, Condition, Function, Instruction,
-    IntegerComparison, Op, Order, Scope, Signedness, Space, Special, Type, Value,
+    IntegerComparison, Op, Order, Scope, Signedness, Space, Special, Type,
 };
 
 /// Bytes that the counter takes at the end of dynamic shared memory, which must
@@ -47,29 +48,6 @@ pub fn lower_barrier_reduction(function: &mut Function) {
                 _ => function[block].instructions.push(i),
             }
         }
-    }
-}
-
-struct Writer<'f> {
-    function: &'f mut Function,
-    block: BlockId,
-    offset: u32,
-}
-
-impl Writer<'_> {
-    fn push(&mut self, op: Op, arguments: &[Value], results: &[Value]) {
-        self.function[self.block].instructions.push(Instruction {
-            op,
-            arguments: arguments.into(),
-            results: results.into(),
-            offset: self.offset,
-        });
-    }
-
-    fn emit(&mut self, op: Op, arguments: &[Value], ty: Type) -> Value {
-        let result = self.function.value(ty);
-        self.push(op, arguments, &[result]);
-        result
     }
 }
 

@@ -4,9 +4,10 @@
 //! Halves of a warp may each do the operation with a mask of their own, in one
 //! instruction; the operations of a subgroup know no masks.
 
+use super::writer::Writer;
 use crate::ir::{
-    BlockId, Condition, Function, Instruction, IntegerComparison, MatchKind, Op, ReduceOp,
-    ShuffleMode, Signedness, Type, Value,
+    Condition, Function, Instruction, IntegerComparison, MatchKind, Op, ReduceOp, ShuffleMode,
+    Signedness, Type, Value,
 };
 use Type::{B1, B32, B64};
 
@@ -42,32 +43,7 @@ pub fn lower_match(function: &mut Function) {
     }
 }
 
-struct Writer<'f> {
-    function: &'f mut Function,
-    block: BlockId,
-    offset: u32,
-}
-
 impl Writer<'_> {
-    fn push(&mut self, op: Op, arguments: &[Value], results: &[Value]) {
-        self.function[self.block].instructions.push(Instruction {
-            op,
-            arguments: arguments.into(),
-            results: results.into(),
-            offset: self.offset,
-        });
-    }
-
-    fn emit(&mut self, op: Op, arguments: &[Value], ty: Type) -> Value {
-        let result = self.function.value(ty);
-        self.push(op, arguments, &[result]);
-        result
-    }
-
-    fn constant(&mut self, ty: Type, bits: u64) -> Value {
-        self.emit(Op::Const(bits), &[], ty)
-    }
-
     /// The members of the mask that are here.
     fn members(&mut self, mask: Value) -> Value {
         let here = self.emit(Op::ActiveMask, &[], B32);

@@ -9,11 +9,11 @@ mod facts;
 
 use smallvec::SmallVec;
 
+use super::writer::Writer;
 use crate::back::spirv::layout::{fault, print as buffer};
 use crate::front::words::SpecialRegister;
 use crate::ir::{
-    Access, Atomic, AtomicOp, BlockId, Function, Instruction, Op, Order, Scope, Space, Special,
-    Type, Value,
+    Access, Atomic, AtomicOp, Function, Instruction, Op, Order, Scope, Space, Special, Type, Value,
 };
 use crate::print::{self, Message};
 use Type::{B32, B64};
@@ -91,32 +91,7 @@ fn say_at_trap(instructions: &mut [Instruction], facts: &Facts<'_>, messages: &m
     instructions[print].arguments.clear();
 }
 
-struct Writer<'f> {
-    function: &'f mut Function,
-    block: BlockId,
-    offset: u32,
-}
-
 impl Writer<'_> {
-    fn push(&mut self, op: Op, arguments: &[Value], results: &[Value]) {
-        self.function[self.block].instructions.push(Instruction {
-            op,
-            arguments: arguments.into(),
-            results: results.into(),
-            offset: self.offset,
-        });
-    }
-
-    fn emit(&mut self, op: Op, arguments: &[Value], ty: Type) -> Value {
-        let result = self.function.value(ty);
-        self.push(op, arguments, &[result]);
-        result
-    }
-
-    fn constant(&mut self, ty: Type, bits: u64) -> Value {
-        self.emit(Op::Const(bits), &[], ty)
-    }
-
     fn words_of(&mut self, value: Value) -> [Value; 2] {
         [0, 1].map(|word| self.emit(Op::Extract(word), &[value], B32))
     }

@@ -18,6 +18,7 @@ mod retire_surplus_threads;
 mod simplify;
 mod split_generic;
 mod structurize;
+mod writer;
 
 pub use eliminate_common_subexpressions::eliminate_common_subexpressions;
 pub use eliminate_dead_code::eliminate_dead_code;

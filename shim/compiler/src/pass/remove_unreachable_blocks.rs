@@ -1,7 +1,7 @@
 //! Blocks that no way leads to, and the numbering that follows from it.
 
 use crate::cfg::reverse_postorder;
-use crate::ir::{BlockId, Function, Merge};
+use crate::ir::{BlockId, Function};
 
 /// Removes unreachable blocks and numbers the others in reverse postorder, so
 /// that a walk over the blocks sees definitions before uses but for loops.
@@ -14,16 +14,7 @@ pub fn remove_unreachable_blocks(function: &mut Function) {
     let mut old_blocks = std::mem::take(&mut function.blocks);
     for old in order {
         let mut block = std::mem::take(&mut old_blocks[old.index()]);
-        for edge in block.terminator.edges_mut() {
-            edge.block = place[edge.block.index()];
-        }
-        block.merge = block.merge.map(|merge| match merge {
-            Merge::Selection(merge) => Merge::Selection(place[merge.index()]),
-            Merge::Loop { merge, continuing } => Merge::Loop {
-                merge: place[merge.index()],
-                continuing: place[continuing.index()],
-            },
-        });
+        block.renumber(&place);
         function.blocks.push(block);
     }
 }

@@ -4,10 +4,11 @@
 //! have invocations without a thread. They end before they do anything, which
 //! also keeps them out of votes.
 
+use super::writer::Writer;
 use crate::front::words::SpecialRegister as R;
 use crate::ir::{
-    BlockId, Condition, Edge, Function, Instruction, IntegerComparison, Op, Signedness, Special,
-    Terminator, Type, Value,
+    BlockId, Condition, Edge, Function, IntegerComparison, Op, Signedness, Special, Terminator,
+    Type, Value,
 };
 
 /// Makes invocations beyond the block's threads return at once. The comparison
@@ -23,7 +24,11 @@ pub fn retire_surplus_threads(function: &mut Function) {
             }
         }
     }
-    let mut writer = Writer { function };
+    let mut writer = Writer {
+        function,
+        block: Function::ENTRY,
+        offset: 0,
+    };
     let number = {
         let warp = writer.special(R::Warpid, 0);
         let width = writer.emit(Op::Const(32), &[], Type::B32);
@@ -50,24 +55,7 @@ pub fn retire_surplus_threads(function: &mut Function) {
     };
 }
 
-struct Writer<'f> {
-    function: &'f mut Function,
-}
-
 impl Writer<'_> {
-    fn emit(&mut self, op: Op, arguments: &[Value], ty: Type) -> Value {
-        let result = self.function.value(ty);
-        self.function[Function::ENTRY]
-            .instructions
-            .push(Instruction {
-                op,
-                arguments: arguments.into(),
-                results: smallvec::smallvec![result],
-                offset: 0,
-            });
-        result
-    }
-
     fn special(&mut self, register: R, component: u32) -> Value {
         let special = Special {
             register,

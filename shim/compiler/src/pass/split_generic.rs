@@ -4,6 +4,7 @@
 //! Runs behind [`super::infer_address_space`], which leaves few of them, and
 //! behind [`super::place_local`], so that local memory is global.
 
+use super::writer::Writer;
 use crate::ir::{
     BlockId, Condition, Edge, Function, Instruction, IntegerComparison, Op, Signedness, Space,
     Terminator, Type, Value,
@@ -36,28 +37,7 @@ pub fn split_generic(function: &mut Function) {
     }
 }
 
-struct Writer<'f> {
-    function: &'f mut Function,
-    block: BlockId,
-    offset: u32,
-}
-
 impl Writer<'_> {
-    fn push(&mut self, op: Op, arguments: &[Value], results: &[Value]) {
-        self.function[self.block].instructions.push(Instruction {
-            op,
-            arguments: arguments.into(),
-            results: results.into(),
-            offset: self.offset,
-        });
-    }
-
-    fn emit(&mut self, op: Op, arguments: &[Value], ty: Type) -> Value {
-        let result = self.function.value(ty);
-        self.push(op, arguments, &[result]);
-        result
-    }
-
     /// Whether an address is local is a question of the thread's own scratch.
     fn test(&mut self, i: Instruction, space: Space, has_local: bool) {
         let address = i.arguments[0];

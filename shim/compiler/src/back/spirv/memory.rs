@@ -325,12 +325,8 @@ impl FunctionWriter<'_> {
         }
         let start = access.offset + i64::from(layout::HEADER_BYTES);
         let base = self.narrow(address, base);
-        let mut ids = Vec::new();
-        for index in 0..count as i64 {
-            let byte = self.offset_by(Type::B32, base, start + index * i64::from(ty.bytes()));
-            ids.push(self.from_word_array(ty, byte, |w, index| w.push_constant_at(index)));
-        }
-        ids
+        let byte = self.offset_by(Type::B32, base, start);
+        self.values_in_words(ty, byte, count as u32, |w, index| w.push_constant_at(index))
     }
 
     /// An address of shared or local memory as 32 bits.
@@ -339,6 +335,23 @@ impl FunctionWriter<'_> {
             Type::B64 => self.emit(spirv::Op::UConvert, Type::B32, &[id]),
             _ => id,
         }
+    }
+
+    /// `count` values one after another from a byte (an id) of an array of words.
+    fn values_in_words(
+        &mut self,
+        ty: Type,
+        byte: Word,
+        count: u32,
+        word: impl Fn(&mut Self, Word) -> Word,
+    ) -> Vec<Word> {
+        let offsets = (0..count).map(|index| i64::from(index * ty.bytes()));
+        offsets
+            .map(|offset| {
+                let byte = self.offset_by(Type::B32, byte, offset);
+                self.from_word_array(ty, byte, &word)
+            })
+            .collect()
     }
 
     /// A value at a byte (an id) of an array of words.
@@ -412,15 +425,10 @@ impl FunctionWriter<'_> {
     ) -> Result<Vec<Word>, Error> {
         let count = self.component_count(count)?;
         let byte = self.narrow_address(address, access);
-        let mut ids = Vec::new();
-        for index in 0..count {
-            let byte = self.offset_by(Type::B32, byte, i64::from(index * ty.bytes()));
-            ids.push(self.from_word_array(ty, byte, |w, index| {
-                let pointer = w.local_pointer(index);
-                w.emit(spirv::Op::Load, Type::B32, &[pointer])
-            }));
-        }
-        Ok(ids)
+        Ok(self.values_in_words(ty, byte, count, |w, index| {
+            let pointer = w.local_pointer(index);
+            w.emit(spirv::Op::Load, Type::B32, &[pointer])
+        }))
     }
 
     pub(super) fn store(&mut self, i: &Instruction, access: &Access) -> Result<(), Error> {

@@ -91,12 +91,7 @@ impl FunctionWriter<'_> {
         if self.memory.explicit_shared_layout {
             return Ok(self.load_shared_vector(byte, ty, count, mode));
         }
-        let mut ids = Vec::new();
-        for index in 0..count {
-            let byte = self.offset_by(Type::B32, byte, i64::from(index * ty.bytes()));
-            ids.push(self.from_word_array(ty, byte, |w, index| w.load_shared_word(index, mode)));
-        }
-        Ok(ids)
+        Ok(self.values_in_words(ty, byte, count, |w, index| w.load_shared_word(index, mode)))
     }
 
     fn load_shared_word(&mut self, index: Word, mode: MemoryAccess) -> Word {
