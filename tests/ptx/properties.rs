@@ -32,6 +32,9 @@ const PASSES: &[Pass] = &[
     ("legalize", pass::legalize),
     ("simplify again", pass::simplify),
     ("eliminate_dead_code again", pass::eliminate_dead_code),
+    ("lower_partial_barrier", |f| {
+        pass::lower_partial_barrier(f, false)
+    }),
     ("lower_switch", pass::lower_switch),
     (
         "remove_unreachable_blocks again",

@@ -111,7 +111,7 @@ pub fn compile(
         mut function,
         messages,
         traps,
-    } = lower_with_messages(source, kernel)?;
+    } = lower_for(source, kernel, Some(target))?;
     emulate_floats(&mut function, target);
     let observes_warp = spirv::observes_warp(&function);
     let lanes = match (observes_warp, target.subgroup_size) {
@@ -198,7 +198,7 @@ fn emulate_floats(function: &mut Function, target: &Target) {
 /// # Errors
 /// All of [`Error`] but [`Error::Target`].
 pub fn lower(source: &ModuleSource, kernel: &str) -> Result<Function, Error> {
-    lower_with_messages(source, kernel).map(|lowered| lowered.function)
+    lower_for(source, kernel, None).map(|lowered| lowered.function)
 }
 
 /// A kernel before it is made for a target, and what its traps say.
@@ -208,7 +208,11 @@ struct Lowered {
     traps: Vec<String>,
 }
 
-fn lower_with_messages(source: &ModuleSource, kernel: &str) -> Result<Lowered, Error> {
+fn lower_for(
+    source: &ModuleSource,
+    kernel: &str,
+    target: Option<&Target>,
+) -> Result<Lowered, Error> {
     let mut function = translate(source, kernel).map_err(|error| Error::Ptx {
         kernel: kernel.to_owned(),
         error,
@@ -230,6 +234,9 @@ fn lower_with_messages(source: &ModuleSource, kernel: &str) -> Result<Lowered, E
     pass::legalize(&mut function);
     pass::simplify(&mut function);
     pass::eliminate_dead_code(&mut function);
+    if let Some(target) = target {
+        pass::lower_partial_barrier(&mut function, target.barriers_need_all);
+    }
     verify(&function)?;
     if spirv::observes_warp(&function) {
         pass::retire_surplus_threads(&mut function);

@@ -186,10 +186,17 @@ pub const LACKING: &[Lacking] = &[
         19,
     ),
     lacking(
-        "a barrier of some threads",
-        "bar.sync 1, 64;\nret;",
+        "a barrier of some threads that is also one of all",
+        "bar.sync 1, 64;\nbar.sync 1;\nret;",
         "a barrier of part of a block",
         13,
+    ),
+    lacking(
+        "a reduction over some threads",
+        ".reg .b32 %r<2>;\n.reg .pred %p<2>;\nmov.u32 %r1, %tid.x;\n\
+         setp.eq.u32 %p1, %r1, 0;\nbar.red.popc.u32 %r1, 1, 64, %p1;\nret;",
+        "a barrier of part of a block",
+        17,
     ),
     Lacking {
         status: CUerror::LAUNCH_OUT_OF_RESOURCES,

@@ -7,6 +7,7 @@ mod infer_address_space;
 mod legalize;
 mod lower_barrier_reduction;
 mod lower_match;
+mod lower_partial_barrier;
 mod lower_print;
 mod lower_switch;
 mod place_local;
@@ -29,6 +30,7 @@ pub use legalize::{
 };
 pub use lower_barrier_reduction::lower_barrier_reduction;
 pub use lower_match::lower_match;
+pub use lower_partial_barrier::lower_partial_barrier;
 pub use lower_print::{PrintError, lower_print};
 pub use lower_switch::lower_switch;
 pub use place_local::place_local;
@@ -41,7 +43,7 @@ pub use simplify::simplify;
 pub use split_generic::split_generic;
 pub use structurize::{StructurizeError, structurize};
 
-use crate::ir::{Function, Value};
+use crate::ir::{BlockId, Function, Value};
 
 /// Replaces every use of a value by what it stands for.
 pub(crate) fn replace_uses(function: &mut Function, replacement: &[Value]) {
@@ -54,6 +56,22 @@ pub(crate) fn replace_uses(function: &mut Function, replacement: &[Value]) {
         let replace = |value: &mut Value| *value = replacement[value.index()];
         block.terminator.for_each_value_mut(replace);
     }
+}
+
+/// Moves what the first block does to another one, so that something may come before
+/// it; the other one.
+pub(crate) fn displace_entry(function: &mut Function) -> BlockId {
+    let body = function.block();
+    let entry = std::mem::take(&mut function[Function::ENTRY]);
+    function[body] = entry;
+    for block in function.block_ids().filter(|&b| b != Function::ENTRY) {
+        for edge in function[block].terminator.edges_mut() {
+            if edge.block == Function::ENTRY {
+                edge.block = body;
+            }
+        }
+    }
+    body
 }
 
 /// Removes the block parameters that `keep` refuses, and the arguments passed

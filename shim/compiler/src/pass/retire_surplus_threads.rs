@@ -4,6 +4,7 @@
 //! have invocations without a thread. They end before they do anything, which
 //! also keeps them out of votes.
 
+use super::displace_entry;
 use super::writer::Writer;
 use crate::front::words::SpecialRegister as R;
 use crate::ir::{
@@ -14,16 +15,7 @@ use crate::ir::{
 /// Makes invocations beyond the block's threads return at once. The comparison
 /// is between specialization constants and folds away for whole warps.
 pub fn retire_surplus_threads(function: &mut Function) {
-    let body = function.block();
-    let entry = std::mem::take(&mut function[Function::ENTRY]);
-    function[body] = entry;
-    for block in function.block_ids().filter(|&b| b != Function::ENTRY) {
-        for edge in function[block].terminator.edges_mut() {
-            if edge.block == Function::ENTRY {
-                edge.block = body;
-            }
-        }
-    }
+    let body = displace_entry(function);
     let mut writer = Writer {
         function,
         block: Function::ENTRY,
