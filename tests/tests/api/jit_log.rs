@@ -85,27 +85,34 @@ fn load_library(driver: &Driver, ptx: &str, library: &mut CUlibrary) -> Loaded {
     })
 }
 
+/// Text that is malformed in its fourth line: in a signature, and in a body.
+fn malformed() -> [String; 2] {
+    let in_body = MALFORMED.replace("broken( {", "broken() { mov.u32 %r1, 7;");
+    [MALFORMED.to_owned(), in_body]
+}
+
 #[test]
 fn the_error_log_says_what_is_wrong_and_where() {
     let context = Context::primary();
-    let in_body = MALFORMED.replace("broken( {", "broken() { mov.u32 %r1, 7;");
-    for ptx in [MALFORMED, &in_body] {
+    for ptx in malformed() {
+        let ptx = &ptx;
         let loaded = load(&context, ptx, 4096, &mut { CUmodule::NULL });
         assert_eq!(loaded.result, Err(CUerror::INVALID_PTX), "{ptx}");
         let text = loaded.errors.text();
         assert!(text.contains("line 4"), "{text:?}");
         assert!(loaded.errors.size >= text.len(), "{}", loaded.errors.size);
-        let of_library = load_library(&context, ptx, &mut { CUlibrary::NULL });
-        assert_eq!(of_library.result, Err(CUerror::INVALID_PTX), "{ptx}");
-        assert!(of_library.errors.text().contains("line 4"), "{text:?}");
     }
     context.assert_works();
 }
 
 #[test]
 fn logs_stay_inside_their_buffers() {
+    logs_stay_inside(&[1, 8, 40]);
+}
+
+fn logs_stay_inside(rooms: &[usize]) {
     let context = Context::primary();
-    for room in [0, 1, 8, 40] {
+    for &room in rooms {
         let ptx = ".version 6.0\n.target sm_50\n}{";
         let loaded = load(&context, ptx, room, &mut { CUmodule::NULL });
         assert_eq!(loaded.result, Err(CUerror::INVALID_PTX), "{room}");
@@ -133,6 +140,27 @@ mod on_pumice {
     use abi::cuda::CUcontext;
     use tests::process::in_child;
     use tests::target::require_pumice;
+
+    /// NVIDIA's driver ends an empty log in a buffer of no bytes.
+    #[test]
+    fn a_buffer_of_no_bytes_stays_as_it_is() {
+        require_pumice();
+        logs_stay_inside(&[0]);
+    }
+
+    /// NVIDIA's driver looks at a library's text when a kernel is asked for.
+    #[test]
+    fn malformed_text_fails_the_load_of_its_library() {
+        require_pumice();
+        let context = Context::primary();
+        for ptx in malformed() {
+            let loaded = load_library(&context, &ptx, &mut { CUlibrary::NULL });
+            assert_eq!(loaded.result, Err(CUerror::INVALID_PTX), "{ptx}");
+            let text = loaded.errors.text();
+            assert!(text.contains("line 4"), "{text:?}");
+        }
+        context.assert_works();
+    }
 
     #[test]
     fn a_kernel_that_cannot_be_compiled_is_in_the_log_of_its_module_which_loads() {
