@@ -230,6 +230,7 @@ fn lower_for(
     pass::infer_address_space(&mut function);
     pass::split_generic(&mut function);
     pass::lower_barrier_reduction(&mut function);
+    pass::lower_matrix_product(&mut function);
     pass::lower_match(&mut function);
     pass::legalize(&mut function);
     pass::simplify(&mut function);

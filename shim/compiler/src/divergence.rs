@@ -126,7 +126,7 @@ impl Divergence {
                     | R::LanemaskGt
                     | R::LanemaskGe
             ),
-            Op::Atomic(_) | Op::Shuffle(_) | Op::Scratch => true,
+            Op::Atomic(_) | Op::Shuffle(_) | Op::MatrixProduct(_) | Op::Scratch => true,
             // Each thread has local memory of its own.
             Op::Load(access) if access.space == Space::Local => true,
             // Answers about the whole warp are the same for all of it, as far

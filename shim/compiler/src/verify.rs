@@ -3,8 +3,8 @@
 
 use crate::cfg::Dominators;
 use crate::ir::{
-    Access, AtomicOp, BarrierOp, Block, BlockId, Function, Instruction, Merge, Op, Space,
-    Terminator, Type, Value, VoteMode,
+    Access, AtomicOp, BarrierOp, Block, BlockId, Function, Instruction, MatrixProduct, Merge, Op,
+    Space, Terminator, Type, Value, VoteMode,
 };
 
 /// What is wrong with a function, and where.
@@ -346,6 +346,10 @@ fn signature(function: &Function, i: &Instruction) -> Rule {
             "takes a value and a mask",
         ),
         Op::Reduce(_) => rule(a == [B32, B32] && r == [B32], "takes a value and a mask"),
+        Op::MatrixProduct(product) => rule(
+            matrices(product, a, r),
+            "takes the registers of three matrices and a mask",
+        ),
         Op::SubgroupShuffle => rule(
             matches!((a, r), ([x, B32], [y]) if x == y),
             "takes a value and a b32",
@@ -371,6 +375,15 @@ fn signature(function: &Function, i: &Instruction) -> Rule {
         ),
         Op::Fence(_) | Op::Trap(_) => rule(a.is_empty() && r.is_empty(), "takes nothing"),
     }
+}
+
+fn matrices(product: MatrixProduct, arguments: &[Type], results: &[Type]) -> bool {
+    let [a, b, sums] = product.registers().map(|count| count as usize);
+    let ty = product.sum_register();
+    let mut wanted = vec![Type::B32; a + b];
+    wanted.extend(vec![ty; sums]);
+    wanted.push(Type::B32);
+    product.exists() && arguments == wanted && results == vec![ty; sums]
 }
 
 const fn bits(ty: Type) -> bool {

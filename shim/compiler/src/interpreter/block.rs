@@ -356,9 +356,8 @@ impl<'b> Block<'b> {
 /// How a thread waits that comes to this operation.
 const fn waits(op: &Op) -> Option<State> {
     match op {
-        Op::Shuffle(_) | Op::Vote(_) | Op::Match(_) | Op::Reduce(_) | Op::WarpBarrier => {
-            Some(State::AtWarpOperation)
-        }
+        Op::Shuffle(_) | Op::Vote(_) | Op::Match(_) | Op::Reduce(_) => Some(State::AtWarpOperation),
+        Op::MatrixProduct(_) | Op::WarpBarrier => Some(State::AtWarpOperation),
         Op::Barrier(BarrierOp::Arrive) => None,
         Op::Barrier(_) => Some(State::AtBarrier),
         _ => None,

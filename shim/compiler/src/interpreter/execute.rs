@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::block::LaneFault;
+use super::matrix;
 use super::memory::range;
 use super::warp::{LANES, Mask, Warp, lanes};
 use super::{Fault, Launch, MAX_SHARED_BYTES, Memory, OutOfBounds, Outcome};
@@ -336,6 +337,9 @@ fn little_endian(bytes: &[u8]) -> u64 {
 
 /// Does an operation of a warp for the lanes that take part.
 pub(super) fn warp_operation(warp: &mut Warp, function: &Function, i: &Instruction, members: Mask) {
+    if let Op::MatrixProduct(product) = i.op {
+        return matrix::multiply(warp, i, product);
+    }
     let value = |lane: usize| warp.value(i.arguments[0], lane);
     let results: Vec<(usize, [u64; 2])> = match i.op {
         Op::Shuffle(mode) => lanes(members)

@@ -29,6 +29,7 @@
 mod block;
 mod error;
 mod execute;
+mod matrix;
 mod memory;
 mod order;
 mod warp;

@@ -44,9 +44,11 @@
 //! Every function prints ([`std::fmt::Display`]) and reads back ([`parse`]), so
 //! passes are tested from text to text.
 
+mod matrix;
 mod op;
 mod text;
 
+pub use matrix::{FactorType, MatrixProduct, MatrixShape, Position, SumType};
 pub use op::{
     Access, Accuracy, Atomic, AtomicOp, BarrierOp, Condition, Division, Dot2, FloatComparison,
     FloatCondition, FloatMode, Half, IntegerComparison, IntegerConversion, MatchKind, Op, Order,

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::matrix::{FactorType, MatrixProduct, MatrixShape, SumType};
 use crate::front::words::SpecialRegister;
 use crate::words::words;
 
@@ -147,7 +148,10 @@ word_suffix!(
     ReduceOp,
     BarrierOp,
     PermuteMode,
-    Half
+    Half,
+    MatrixShape,
+    FactorType,
+    SumType
 );
 
 macro_rules! number_suffix {
@@ -238,6 +242,24 @@ impl Suffix for Access {
             order: Order::read(words)?,
             scope: Scope::read(words)?,
             offset: i64::read(words)?,
+        })
+    }
+}
+
+impl Suffix for MatrixProduct {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shape.write(f)?;
+        self.a.write(f)?;
+        self.b.write(f)?;
+        self.sum.write(f)
+    }
+
+    fn read<'t>(words: &mut impl Iterator<Item = &'t str>) -> Option<Self> {
+        Some(Self {
+            shape: MatrixShape::read(words)?,
+            a: FactorType::read(words)?,
+            b: FactorType::read(words)?,
+            sum: SumType::read(words)?,
         })
     }
 }
@@ -479,6 +501,10 @@ ops! {
     Match(MatchKind) = "match";
     /// `(b32, b32) -> b32`
     Reduce(ReduceOp) = "redux";
+    /// `(b32…, b32…, T…, b32) -> T…`: the registers of the factors and of what is
+    /// added, and the member mask, which is the whole warp. `T` is `f32`, or `b32` for
+    /// integers and packed halves. [`crate::pass::lower_matrix_product`] replaces it.
+    MatrixProduct(MatrixProduct) = "mma";
     /// `() -> b32`
     ActiveMask = "activemask";
     /// `(b32) -> ()`: member mask.
@@ -607,6 +633,7 @@ impl Op {
                 | Self::Vote(_)
                 | Self::Match(_)
                 | Self::Reduce(_)
+                | Self::MatrixProduct(_)
                 | Self::ActiveMask
                 | Self::WarpBarrier
                 | Self::SubgroupShuffle

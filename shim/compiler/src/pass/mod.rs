@@ -7,6 +7,7 @@ mod infer_address_space;
 mod legalize;
 mod lower_barrier_reduction;
 mod lower_match;
+mod lower_matrix_product;
 mod lower_partial_barrier;
 mod lower_print;
 mod lower_switch;
@@ -30,6 +31,7 @@ pub use legalize::{
 };
 pub use lower_barrier_reduction::lower_barrier_reduction;
 pub use lower_match::lower_match;
+pub use lower_matrix_product::lower_matrix_product;
 pub use lower_partial_barrier::lower_partial_barrier;
 pub use lower_print::{PrintError, lower_print};
 pub use lower_switch::lower_switch;

@@ -12,6 +12,7 @@ mod call;
 mod compare;
 mod convert;
 mod half;
+mod matrix;
 mod memory;
 mod narrow_atomic;
 mod operand;
@@ -379,6 +380,10 @@ impl<'s> Translator<'s> {
             O::Match => self.match_lanes(i),
             O::Redux => self.warp_reduce(i),
             O::Activemask => self.active_mask(i),
+            O::Mma => self.matrix_product(i),
+            O::Ldmatrix => self.load_matrix(i),
+            O::Stmatrix => self.store_matrix(i),
+            O::Movmatrix => self.transpose_matrix(i),
             O::Nanosleep => self.sleep(i),
             // Hints without a result: nothing of theirs can be observed.
             O::Griddepcontrol | O::Prefetch | O::Prefetchu | O::Discard | O::Pmevent => Ok(()),
