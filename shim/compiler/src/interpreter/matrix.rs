@@ -26,7 +26,7 @@ pub(super) fn multiply(warp: &mut Warp, i: &Instruction, product: MatrixProduct)
     for lane in 0..LANES {
         let group = product.shape.product_of(lane as u32) as usize;
         for (index, result) in results.iter_mut().enumerate() {
-            let (row, column) = product.shape.sum_position(lane as u32, index as u32);
+            let (row, column) = product.sum_position(lane as u32, index as u32);
             let (row, column) = (row as usize, column as usize);
             let products =
                 (0..product.shape.depth() as usize).map(|k| a[group][row][k] * b[group][k][column]);

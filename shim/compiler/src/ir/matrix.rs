@@ -78,18 +78,6 @@ impl MatrixShape {
     pub const fn sums(self) -> u32 {
         self.share(self.rows() * COLUMNS)
     }
-
-    /// Where the elements of the sum lie that a lane holds.
-    #[must_use]
-    pub const fn sum_position(self, lane: u32, index: u32) -> Position {
-        match self {
-            Self::M8n8k4 => {
-                let row = (lane & 1) + (index & 2) + lane / 16 * 4;
-                (row, (index & 4) + (lane & 2) + (index & 1))
-            }
-            _ => (lane / 4 + index / 2 * 8, lane % 4 * 2 + index % 2),
-        }
-    }
 }
 
 impl FactorType {
@@ -162,6 +150,19 @@ impl MatrixProduct {
         match self.sum {
             SumType::F32 => Type::F32,
             SumType::F16 | SumType::S32 => Type::B32,
+        }
+    }
+
+    /// Where an element of the sum lies that a lane holds.
+    #[must_use]
+    pub const fn sum_position(self, lane: u32, index: u32) -> Position {
+        match (self.shape, self.sum) {
+            (MatrixShape::M8n8k4, SumType::F16) => (lane % 4 + lane / 16 * 4, index),
+            (MatrixShape::M8n8k4, _) => {
+                let row = (lane & 1) + (index & 2) + lane / 16 * 4;
+                (row, (index & 4) + (lane & 2) + (index & 1))
+            }
+            _ => (lane / 4 + index / 2 * 8, lane % 4 * 2 + index % 2),
         }
     }
 
@@ -244,7 +245,7 @@ mod tests {
             });
             assert_eq!(b as u32, depth * COLUMNS, "{product:?}");
             let sums = covers(product, product.shape.sums(), |l, i| {
-                product.shape.sum_position(l, i)
+                product.sum_position(l, i)
             });
             assert_eq!(sums as u32, rows * COLUMNS, "{product:?}");
         }

@@ -92,30 +92,39 @@ impl Writer<'_> {
         done: BlockId,
     ) {
         let lane = self.lane();
-        // The lane's rows are its own but for the bit that counts them by two.
-        let rows = [0, 2].map(|row| {
-            let own = self.masked(lane, !2);
-            self.combined(own, row)
-        });
-        // Its columns come by two of four, from the half of the warp that has them.
-        let columns = [0, 1, UPPER_HALF, UPPER_HALF + 1].map(|column| {
-            let own = self.masked(lane, !(UPPER_HALF | 1));
-            self.combined(own, column)
-        });
+        let (rows, columns) = match product.sum {
+            // A lane has a whole row of the sum, its own.
+            SumType::F16 => (vec![lane], self.columns(lane, UPPER_HALF | 3)),
+            // Its rows come by two of four; so do its columns, from both halves of the
+            // warp.
+            _ => {
+                let rows = self.masked(lane, !2);
+                let rows = [0, 2].map(|row| self.combined(rows, row));
+                (rows.into(), self.columns(lane, UPPER_HALF | 1))
+            }
+        };
         let parts = Parts {
             rows: self.fetch_each(&rows, a, mask, product.a),
             columns: self.fetch_each(&columns, b, mask, product.b),
         };
         for (index, sum) in (0..).zip(&mut sums) {
-            let (row, column) = product.shape.sum_position(0, index);
-            let column = column % 4 + column / 4 * 2;
-            let (a, b) = (
-                &parts.rows[row as usize / 2],
-                &parts.columns[column as usize],
-            );
+            let (row, column) = product.sum_position(0, index);
+            let (row, column) = match product.sum {
+                SumType::F16 => (row, column),
+                _ => (row / 2, column % 4 + column / 4 * 2),
+            };
+            let (a, b) = (&parts.rows[row as usize], &parts.columns[column as usize]);
             *sum = self.add_products(product, a, b, *sum);
         }
         self.jump(done, &sums);
+    }
+
+    /// The lanes whose numbers differ from a lane's in these bits alone, in order: one
+    /// for each column that it needs.
+    fn columns(&mut self, lane: Value, bits: u64) -> Vec<Value> {
+        let same = self.masked(lane, !bits);
+        let numbers = (0..=bits).filter(|number| number & !bits == 0);
+        numbers.map(|number| self.combined(same, number)).collect()
     }
 
     /// A loop over the lanes that share rows and columns.
@@ -382,7 +391,7 @@ mod tests {
     #[test]
     fn eight_lanes_have_whole_rows() {
         let text = lowered("m8n8k4.f16.f16.f16", [2, 2, 4], "b32");
-        assert_eq!(text.matches("shfl.idx").count(), 2 * 2 + 4 * 2, "{text}");
+        assert_eq!(text.matches("shfl.idx").count(), 2 + 8 * 2, "{text}");
         assert_eq!(text.matches("= fma").count(), 8 * 4, "{text}");
     }
 }
