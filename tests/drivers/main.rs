@@ -190,6 +190,10 @@ fn kernels_of(path: &Path) -> Vec<(std::rc::Rc<ModuleSource>, String)> {
 const UNMEASURED: target::Measured = target::Measured {
     fused_multiply_add: true,
     keeps_subnormals: true,
+    matrices: compiler::Matrices {
+        halves: false,
+        bytes: false,
+    },
 };
 
 /// Compiles a kernel for the device; `None` where our own compiler refuses it, which

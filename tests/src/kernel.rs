@@ -52,8 +52,8 @@ impl Computer {
         let devices = vulkan::enumerate().expect("a Vulkan driver");
         let physical = devices.first().expect("a suitable Vulkan device");
         let device = Device::open(physical).expect("the device opens");
-        let arithmetic = vulkan::probe_arithmetic(&device).expect("the device computes");
-        let target = target::of(physical, (&arithmetic).into());
+        let measured = target::Measured::of(&device).expect("the device computes");
+        let target = target::of(physical, measured);
         Self { device, target }
     }
 

@@ -230,7 +230,8 @@ fn lower_for(
     pass::infer_address_space(&mut function);
     pass::split_generic(&mut function);
     pass::lower_barrier_reduction(&mut function);
-    pass::lower_matrix_product(&mut function);
+    let is_native = |product| target.is_some_and(|target| spirv::is_native(product, target));
+    pass::lower_matrix_product(&mut function, is_native);
     pass::lower_match(&mut function);
     pass::legalize(&mut function);
     pass::simplify(&mut function);

@@ -28,4 +28,4 @@ mod words;
 
 pub use compile::{CompiledKernel, Error, compile, lower};
 pub use source::ModuleSource;
-pub use target::Target;
+pub use target::{Matrices, Target};

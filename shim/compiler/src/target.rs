@@ -1,6 +1,16 @@
 //! What the code is compiled for, as plain data: the driver fills it from a
 //! device's properties, tests from nothing.
 
+/// Products of matrices that a device's units compute, its lanes holding the elements
+/// as PTX's fragments do but for the order of registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Matrices {
+    /// 16 by 8 by 8 and 16 by 8 by 16, of f16, with sums of f16 and f32.
+    pub halves: bool,
+    /// 16 by 8 by 32, of 8-bit integers of either sign, with sums of 32 bits.
+    pub bytes: bool,
+}
+
 /// A device's abilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Target {
@@ -38,6 +48,8 @@ pub struct Target {
     pub maximal_reconvergence: bool,
     /// `shaderSubgroupClock`
     pub subgroup_clock: bool,
+    /// `VK_KHR_cooperative_matrix`, as far as its elements lie where PTX has them.
+    pub matrices: Matrices,
     /// Whether shared memory lies in a buffer of the launcher rather than in
     /// workgroup variables: see [`crate::pass::place_shared`].
     pub shared_in_buffer: bool,
@@ -68,6 +80,11 @@ impl Target {
             // spirv-val before 2024 does not know it; drivers that have it say so.
             maximal_reconvergence: false,
             subgroup_clock: true,
+            // Nor this.
+            matrices: Matrices {
+                halves: false,
+                bytes: false,
+            },
             shared_in_buffer: false,
             barriers_need_all: false,
         }

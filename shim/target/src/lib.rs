@@ -3,7 +3,9 @@
 //! not the only one who asks: tests compile for GPUs that are not there.
 #![forbid(unsafe_code)]
 
-use compiler::Target;
+use std::sync::Arc;
+
+use compiler::{Matrices, Target};
 
 /// Lanes of a warp.
 const WARP: u32 = 32;
@@ -16,14 +18,26 @@ pub struct Measured {
     pub fused_multiply_add: bool,
     /// Whether subnormal f32 operands and results survive.
     pub keeps_subnormals: bool,
+    /// Which matrices' elements lie where the compiler expects them.
+    pub matrices: Matrices,
 }
 
-impl From<&vulkan::Arithmetic> for Measured {
-    fn from(arithmetic: &vulkan::Arithmetic) -> Self {
-        Self {
+impl Measured {
+    /// Measures a device.
+    ///
+    /// # Errors
+    /// The device's failure in a probe.
+    pub fn of(device: &Arc<vulkan::Device>) -> Result<Self, vulkan::Error> {
+        let arithmetic = vulkan::probe_arithmetic(device)?;
+        let matrices = vulkan::probe_matrices(device)?;
+        Ok(Self {
             fused_multiply_add: arithmetic.fma32_fused,
             keeps_subnormals: arithmetic.denormals32_kept,
-        }
+            matrices: Matrices {
+                halves: matrices.halves,
+                bytes: matrices.bytes,
+            },
+        })
     }
 }
 
@@ -49,6 +63,7 @@ pub fn of(physical: &vulkan::PhysicalDevice, measured: Measured) -> Target {
         exact: false,
         maximal_reconvergence: features.maximal_reconvergence,
         subgroup_clock: features.shader_clock_subgroup,
+        matrices: measured.matrices,
         shared_in_buffer: physical.is_lavapipe(),
         barriers_need_all: physical.is_lavapipe(),
     }

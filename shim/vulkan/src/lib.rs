@@ -55,7 +55,8 @@ pub use pipeline::{Pipeline, PipelineDescription};
 pub use queue::Queue;
 pub use recorder::{Commands, Pattern, Recorder, Rows};
 pub use self_test::{
-    Accuracy, Arithmetic, Findings, exits_past_barriers, probe_arithmetic, self_test,
+    Accuracy, Arithmetic, Findings, OrderedMatrices, exits_past_barriers, probe_arithmetic,
+    probe_matrices, self_test,
 };
 pub use suitability::Unsuitable;
 pub use timeline::Timeline;

@@ -24,10 +24,11 @@ const WARP_CLAMP: u64 = 31;
 /// The bits of an f32 that a tf32 has.
 const TF32: u64 = 0xFFFF_E000;
 
-/// Replaces every product of matrices.
-pub fn lower_matrix_product(function: &mut Function) {
+/// Replaces every product of matrices but those that the back end writes.
+pub fn lower_matrix_product(function: &mut Function, is_native: impl Fn(MatrixProduct) -> bool) {
     for block in function.block_ids() {
-        let is_product = |i: &Instruction| matches!(i.op, Op::MatrixProduct(_));
+        let is_product =
+            |i: &Instruction| matches!(i.op, Op::MatrixProduct(product) if !is_native(product));
         if !function[block].instructions.iter().any(is_product) {
             continue;
         }
@@ -41,7 +42,7 @@ pub fn lower_matrix_product(function: &mut Function) {
         for i in instructions {
             writer.offset = i.offset;
             match i.op {
-                Op::MatrixProduct(product) => writer.product(&i, product),
+                Op::MatrixProduct(product) if !is_native(product) => writer.product(&i, product),
                 _ => writer.function[writer.block].instructions.push(i),
             }
         }
@@ -374,7 +375,7 @@ mod tests {
         );
         let mut function = parse(&(text + "  return\n}\n")).unwrap();
         crate::verify::verify(&function).unwrap();
-        lower_matrix_product(&mut function);
+        lower_matrix_product(&mut function, |_| false);
         crate::verify::verify(&function).unwrap();
         function.to_string()
     }

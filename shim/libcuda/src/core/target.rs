@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use abi::trace;
-use compiler::Target;
+use compiler::{Matrices, Target};
 use target::Measured;
 
 use crate::core::cache;
@@ -62,7 +62,7 @@ fn measured(device: &Arc<vulkan::Device>) -> Result<Measured, vulkan::Error> {
     if let Some(known) = text.as_deref().and_then(read) {
         return Ok(known);
     }
-    let measured = Measured::from(&vulkan::probe_arithmetic(device)?);
+    let measured = Measured::of(device)?;
     if let Some(record) = record {
         // Without the record the next process measures again.
         let _ = cache::write(&record, write(measured).as_bytes());
@@ -81,20 +81,31 @@ fn write(measured: Measured) -> String {
     } else {
         "flushed"
     };
-    format!("fma {fma}\nsubnormals {subnormals}\n")
+    let offered = |has: bool| if has { "ordered" } else { "none" };
+    let (halves, bytes) = (measured.matrices.halves, measured.matrices.bytes);
+    let (halves, bytes) = (offered(halves), offered(bytes));
+    format!("fma {fma}\nsubnormals {subnormals}\nmatrices of halves {halves}, of bytes {bytes}\n")
 }
 
 /// The record of a device, if it is whole.
 fn read(record: &str) -> Option<Measured> {
-    [false, true]
+    every()
         .into_iter()
-        .flat_map(|fused_multiply_add| {
-            [false, true].map(|keeps_subnormals| Measured {
-                fused_multiply_add,
-                keeps_subnormals,
-            })
-        })
         .find(|&measured| write(measured) == record)
+}
+
+/// All that may be measured.
+fn every() -> Vec<Measured> {
+    let answer = |number: u32, bit: u32| number >> bit & 1 != 0;
+    let measured = |number| Measured {
+        fused_multiply_add: answer(number, 0),
+        keeps_subnormals: answer(number, 1),
+        matrices: Matrices {
+            halves: answer(number, 2),
+            bytes: answer(number, 3),
+        },
+    };
+    (0..16).map(measured).collect()
 }
 
 #[cfg(test)]
@@ -103,17 +114,11 @@ mod tests {
 
     #[test]
     fn a_record_reads_back_and_nothing_else_does() {
-        for fused_multiply_add in [false, true] {
-            for keeps_subnormals in [false, true] {
-                let measured = Measured {
-                    fused_multiply_add,
-                    keeps_subnormals,
-                };
-                let record = write(measured);
-                assert_eq!(read(&record), Some(measured));
-                assert_eq!(read(&record[1..]), None);
-                assert_eq!(read(&record[..record.len() - 1]), None);
-            }
+        for measured in every() {
+            let record = write(measured);
+            assert_eq!(read(&record), Some(measured));
+            assert_eq!(read(&record[1..]), None);
+            assert_eq!(read(&record[..record.len() - 1]), None);
         }
     }
 

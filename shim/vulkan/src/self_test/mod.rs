@@ -4,6 +4,7 @@
 
 mod arithmetic;
 mod convergence;
+mod matrices;
 mod run;
 mod shader;
 
@@ -16,6 +17,7 @@ use serde::Serialize;
 
 pub use arithmetic::{Accuracy, Arithmetic, probe_arithmetic};
 pub use convergence::exits_past_barriers;
+pub use matrices::{OrderedMatrices, probe_matrices};
 
 use crate::device::Device;
 use crate::error::Error;

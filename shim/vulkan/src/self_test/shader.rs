@@ -4,9 +4,9 @@
 use rspirv::binary::Assemble;
 use rspirv::dr::{Builder, InsertPoint, Instruction, Operand};
 use rspirv::spirv::{
-    AddressingModel, BuiltIn, Capability, Decoration, ExecutionMode, ExecutionModel,
-    FunctionControl, MemoryAccess, MemoryModel, MemorySemantics, Op, Scope, SelectionControl,
-    StorageClass, Word,
+    AddressingModel, BuiltIn, Capability, CooperativeMatrixUse, Decoration, ExecutionMode,
+    ExecutionModel, FunctionControl, MemoryAccess, MemoryModel, MemorySemantics, Op, Scope,
+    SelectionControl, StorageClass, Word,
 };
 
 /// The entry point of every test shader.
@@ -167,6 +167,50 @@ impl Shader {
     /// A type that only some shaders need.
     pub fn float(&mut self, width: u32) -> Word {
         self.builder.type_float(width, None)
+    }
+
+    /// An integer type that only some shaders need.
+    pub fn integer(&mut self, width: u32) -> Word {
+        self.builder.type_int(width, 0)
+    }
+
+    pub fn extension(&mut self, name: &str) {
+        self.builder.extension(name);
+    }
+
+    /// The type of a matrix that a subgroup holds together.
+    pub fn matrix(
+        &mut self,
+        component: Word,
+        [rows, columns]: [u32; 2],
+        used: CooperativeMatrixUse,
+    ) -> Word {
+        let scope = self.scope(Scope::Subgroup);
+        let [rows, columns, used] = [rows, columns, used as u32].map(|n| self.constant(n));
+        self.builder
+            .type_cooperative_matrix_khr(component, scope, rows, columns, used)
+    }
+
+    pub fn null(&mut self, ty: Word) -> Word {
+        self.builder.constant_null(ty)
+    }
+
+    pub fn element_of(&mut self, composite: Word, ty: Word, index: u32) -> Word {
+        let operands = vec![Operand::IdRef(composite), Operand::LiteralBit32(index)];
+        self.instruction(Op::CompositeExtract, ty, operands)
+    }
+
+    /// A matrix in which the invocation has these elements.
+    pub fn matrix_of(&mut self, ty: Word, elements: &[Word]) -> Word {
+        let null = self.null(ty);
+        (0..).zip(elements).fold(null, |matrix, (index, &element)| {
+            let operands = vec![
+                Operand::IdRef(element),
+                Operand::IdRef(matrix),
+                Operand::LiteralBit32(index),
+            ];
+            self.instruction(Op::CompositeInsert, ty, operands)
+        })
     }
 
     pub fn vector(&mut self, element: Word, count: u32) -> Word {

@@ -405,6 +405,10 @@ impl<'f> FunctionWriter<'f> {
                 self.reduce(i, op);
                 Ok(())
             }
+            Op::MatrixProduct(product) => {
+                self.matrix_product(i, product);
+                Ok(())
+            }
             Op::ActiveMask => {
                 self.active_mask(i);
                 Ok(())

@@ -11,11 +11,13 @@ mod convert;
 mod frame;
 mod function;
 pub mod layout;
+mod matrix;
 mod memory;
 mod module;
 mod thread;
 
 pub use function::{ENTRY_POINT, Output, observes_warp, write};
+pub use matrix::is_native;
 pub use thread::scratch_stride;
 
 /// What the back end cannot write, or not for this target.

@@ -202,6 +202,20 @@ impl ModuleWriter {
         id
     }
 
+    /// The type of a matrix that invocations hold together; the ids of its scope,
+    /// rows, columns and use.
+    pub fn cooperative_matrix(&mut self, component: Word, words: [Word; 4]) -> Word {
+        let words = [&[component], words.as_slice()].concat();
+        let op = spirv::Op::TypeCooperativeMatrixKHR;
+        self.shared(op, None, words, Operand::IdRef)
+    }
+
+    /// Zeros of any type.
+    pub fn null(&mut self, ty: Word) -> Word {
+        let op = spirv::Op::ConstantNull;
+        self.shared(op, Some(ty), Vec::new(), Operand::IdRef)
+    }
+
     /// A pointer type.
     pub fn pointer(&mut self, class: spirv::StorageClass, to: Word) -> Word {
         let key = Key::Pointer(class, to);
