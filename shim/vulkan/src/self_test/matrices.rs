@@ -152,7 +152,7 @@ impl Product {
                 let per = if matrix < 2 { self.per_word() } else { 1 };
                 let packed = positions.chunks(per as usize).map(|chunk| {
                     let packed = chunk.iter().rev().map(bits);
-                    packed.fold(0, |word, bits| word << (32 / per) % 32 | bits)
+                    packed.fold(0, |word, bits| word << ((32 / per) % 32) | bits)
                 });
                 let mut packed: Vec<_> = packed.map(u64::from).collect();
                 packed.resize(count as usize, 0);
