@@ -16,6 +16,9 @@ pub enum Domain {
     Exponent,
     /// From -π to π.
     Angle,
+    /// From -1 to 1, without a preference for edges: where sums are looked at, which one
+    /// infinity would hide.
+    Unit,
     /// 0, 1, 2, …
     Count,
     /// From 0 to 31.
@@ -33,6 +36,7 @@ impl Domain {
             "moderate" => Self::Moderate,
             "exponent" => Self::Exponent,
             "angle" => Self::Angle,
+            "unit" => Self::Unit,
             "count" => Self::Count,
             "lane" => Self::Lane,
             "random" => Self::Random,
@@ -81,6 +85,7 @@ pub fn values(ty: Scalar, domain: Domain, seed: u64, count: usize) -> Vec<u64> {
             Domain::Count => index as u64,
             Domain::Lane => random.bits() & 31,
             Domain::Random => random.bits(),
+            Domain::Unit => anywhere(ty, domain, &mut random),
             // The first operand walks through the edges, so none is left out;
             // the others are drawn, three times in four among the edges.
             _ if seed == 0 && index < edges.len() => edges[index],
@@ -104,6 +109,7 @@ fn anywhere(ty: Scalar, domain: Domain, random: &mut Random) -> u64 {
         }
         Domain::Exponent => random.unit() * 300.0 - 150.0,
         Domain::Angle => (random.unit() * 2.0 - 1.0) * PI,
+        Domain::Unit => random.unit() * 2.0 - 1.0,
         _ => return random.bits(),
     };
     from_f64(ty, value)

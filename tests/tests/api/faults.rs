@@ -150,12 +150,12 @@ pub const LACKING: &[Lacking] = &[
         )
     },
     lacking(
-        "matrices of a warp",
-        ".reg .b32 %r<2>;\n.reg .f32 %f<5>;\n\
-         mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 \
-         {%f1,%f2,%f3,%f4}, {%r1,%r1}, {%r1}, {%f1,%f2,%f3,%f4};\nret;",
+        "saturating sums of matrices",
+        ".reg .b32 %r<3>;\n\
+         mma.sync.aligned.m8n8k16.row.col.satfinite.s32.s8.s8.s32 \
+         {%r1,%r2}, {%r1}, {%r1}, {%r1,%r2};\nret;",
         "`mma.",
-        15,
+        14,
     ),
     Lacking {
         before: ".func again() {\ncall again;\nret;\n}\n",
