@@ -80,7 +80,7 @@ impl Target {
             // spirv-val before 2024 does not know it; drivers that have it say so.
             maximal_reconvergence: false,
             subgroup_clock: true,
-            // Nor this.
+            // Nor does it know these.
             matrices: Matrices {
                 halves: false,
                 bytes: false,

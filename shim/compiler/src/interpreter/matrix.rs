@@ -66,14 +66,11 @@ fn factor(ty: FactorType, bits: u32) -> f64 {
     match ty {
         FactorType::F16 => evaluate::to_f64(Type::F16, u64::from(bits & 0xFFFF)),
         FactorType::Bf16 => f64::from(f32::from_bits(bits << 16)),
-        FactorType::Tf32 => f64::from(f32::from_bits(bits & TF32)),
+        FactorType::Tf32 => f64::from(f32::from_bits(bits & FactorType::TF32_BITS)),
         FactorType::S8 => f64::from(bits as i8),
         FactorType::U8 => f64::from(bits as u8),
     }
 }
-
-/// The bits of an f32 that a tf32 has.
-const TF32: u32 = 0xFFFF_E000;
 
 fn sum_element(warp: &Warp, sums: &[Value], ty: SumType, lane: usize, index: usize) -> f64 {
     match ty {

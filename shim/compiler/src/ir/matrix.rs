@@ -81,6 +81,9 @@ impl MatrixShape {
 }
 
 impl FactorType {
+    /// The bits of an f32 that a tf32 has.
+    pub const TF32_BITS: u32 = 0xFFFF_E000;
+
     /// Bits of an element.
     #[must_use]
     pub const fn bits(self) -> u32 {

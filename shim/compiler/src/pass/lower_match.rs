@@ -6,10 +6,9 @@
 
 use super::writer::Writer;
 use crate::ir::{
-    Condition, Function, Instruction, IntegerComparison, MatchKind, Op, ReduceOp, ShuffleMode,
-    Signedness, Type, Value,
+    Condition, Function, Instruction, MatchKind, Op, ReduceOp, Signedness, Type, Value,
 };
-use Type::{B1, B32, B64};
+use Type::{B32, B64};
 
 /// Lanes of a warp.
 const WARP: u32 = 32;
@@ -50,32 +49,17 @@ impl Writer<'_> {
         self.emit(Op::And, &[mask, here], B32)
     }
 
-    /// What a lane of the warp has.
-    fn of_lane(&mut self, value: Value, lane: u32, mask: Value) -> Value {
-        let ty = self.function.ty(value);
-        if ty == B64 {
+    /// What a lane of the warp has, of 32 bits or 64.
+    fn of_numbered_lane(&mut self, value: Value, lane: u32, mask: Value) -> Value {
+        if self.function.ty(value) == B64 {
             let words = [0, 1].map(|word| {
                 let word = self.emit(Op::Extract(word), &[value], B32);
-                self.of_lane(word, lane, mask)
+                self.of_numbered_lane(word, lane, mask)
             });
             return self.emit(Op::Concat, &words, B64);
         }
-        let (lane, clamp) = (
-            self.constant(B32, u64::from(lane)),
-            self.constant(B32, u64::from(WARP - 1)),
-        );
-        let results = [self.function.value(B32), self.function.value(B1)];
-        let arguments = [value, lane, clamp, mask];
-        self.push(Op::Shuffle(ShuffleMode::Index), &arguments, &results);
-        results[0]
-    }
-
-    fn equal(&mut self, a: Value, b: Value) -> Value {
-        let comparison = IntegerComparison {
-            condition: Condition::Eq,
-            signedness: Signedness::Unsigned,
-        };
-        self.emit(Op::Compare(comparison), &[a, b], B1)
+        let lane = self.constant(B32, u64::from(lane));
+        self.of_lane(value, lane, mask)
     }
 
     fn matched(&mut self, i: &Instruction, kind: MatchKind) {
@@ -83,8 +67,8 @@ impl Writer<'_> {
         let members = self.members(mask);
         let mut same = self.constant(B32, 0);
         for lane in 0..WARP {
-            let theirs = self.of_lane(value, lane, mask);
-            let equal = self.equal(value, theirs);
+            let theirs = self.of_numbered_lane(value, lane, mask);
+            let equal = self.compare_unsigned(Condition::Eq, value, theirs);
             let (bit, none) = (self.constant(B32, 1 << lane), self.constant(B32, 0));
             let bit = self.emit(Op::Select, &[equal, bit, none], B32);
             same = self.emit(Op::Or, &[same, bit], B32);
@@ -94,7 +78,7 @@ impl Writer<'_> {
             return;
         }
         let same = self.emit(Op::And, &[same, members], B32);
-        let all = self.equal(same, members);
+        let all = self.compare_unsigned(Condition::Eq, same, members);
         let none = self.constant(B32, 0);
         self.push(Op::Select, &[all, members, none], &i.results[..1]);
         if let Some(&result) = i.results.get(1) {
@@ -107,10 +91,10 @@ impl Writer<'_> {
         let members = self.members(mask);
         let mut sum = self.constant(B32, identity(op));
         for lane in 0..WARP {
-            let theirs = self.of_lane(value, lane, mask);
+            let theirs = self.of_numbered_lane(value, lane, mask);
             let bit = self.constant(B32, 1 << lane);
             let chosen = self.emit(Op::And, &[members, bit], B32);
-            let is_member = self.equal(chosen, bit);
+            let is_member = self.compare_unsigned(Condition::Eq, chosen, bit);
             let neutral = self.constant(B32, identity(op));
             let theirs = self.emit(Op::Select, &[is_member, theirs, neutral], B32);
             sum = self.emit(operation(op), &[sum, theirs], B32);

@@ -9,20 +9,15 @@
 use super::writer::Writer;
 use crate::front::words::SpecialRegister;
 use crate::ir::{
-    BlockId, Condition, Edge, FactorType, FloatMode, Function, Instruction, IntegerComparison,
-    MatrixProduct, MatrixShape, Op, ShuffleMode, Signedness, Signs, Special, SumType, Terminator,
-    Type, Value,
+    BlockId, Condition, Edge, FactorType, FloatMode, Function, Instruction, MatrixProduct,
+    MatrixShape, Op, Signedness, Signs, SumType, Terminator, Type, Value,
 };
-use Type::{B1, B16, B32, F16, F32};
+use Type::{B16, B32, F16, F32};
 
 /// The lanes that share a row.
 const PARTS: u64 = 4;
 /// The lane with the first row of the second half of a product of 8 lanes.
 const UPPER_HALF: u64 = 16;
-/// The clamp of a shuffle within the whole warp.
-const WARP_CLAMP: u64 = 31;
-/// The bits of an f32 that a tf32 has.
-const TF32: u64 = 0xFFFF_E000;
 
 /// Replaces every product of matrices but those that the back end writes.
 pub fn lower_matrix_product(function: &mut Function, is_native: impl Fn(MatrixProduct) -> bool) {
@@ -92,7 +87,7 @@ impl Writer<'_> {
         mask: Value,
         done: BlockId,
     ) {
-        let lane = self.lane();
+        let lane = self.special(SpecialRegister::Laneid, 0);
         let (rows, columns) = match product.sum {
             // A lane has a whole row of the sum, its own.
             SumType::F16 => (vec![lane], self.columns(lane, UPPER_HALF | 3)),
@@ -137,7 +132,7 @@ impl Writer<'_> {
         mask: Value,
         done: BlockId,
     ) {
-        let lane = self.lane();
+        let lane = self.special(SpecialRegister::Laneid, 0);
         let first_of_row = self.masked(lane, !(PARTS - 1));
         let pair = self.masked(lane, PARTS - 1);
         let three = self.constant(B32, 3);
@@ -168,14 +163,6 @@ impl Writer<'_> {
         self.again_or(body, done, next, sums);
     }
 
-    fn lane(&mut self) -> Value {
-        let special = Special {
-            register: SpecialRegister::Laneid,
-            component: 0,
-        };
-        self.emit(Op::Special(special), &[], B32)
-    }
-
     fn masked(&mut self, value: Value, bits: u64) -> Value {
         let bits = self.constant(B32, bits & B32.mask());
         self.emit(Op::And, &[value, bits], B32)
@@ -203,11 +190,7 @@ impl Writer<'_> {
     /// Goes on with the next part, or on if there is none.
     fn again_or(&mut self, body: BlockId, done: BlockId, next: Value, sums: Vec<Value>) {
         let parts = self.constant(B32, PARTS);
-        let comparison = IntegerComparison {
-            condition: Condition::Lt,
-            signedness: Signedness::Unsigned,
-        };
-        let condition = self.emit(Op::Compare(comparison), &[next, parts], B1);
+        let condition = self.compare_unsigned(Condition::Lt, next, parts);
         let otherwise = Edge {
             block: done,
             arguments: sums.as_slice().into(),
@@ -248,11 +231,8 @@ impl Writer<'_> {
     ) -> Vec<Part> {
         let mut parts = Vec::new();
         for &register in registers {
-            let clamp = self.constant(B32, WARP_CLAMP);
-            let results = [self.function.value(B32), self.function.value(B1)];
-            let arguments = [register, lane, clamp, mask];
-            self.push(Op::Shuffle(ShuffleMode::Index), &arguments, &results);
-            parts.push(self.part(results[0], ty));
+            let word = self.of_lane(register, lane, mask);
+            parts.push(self.part(word, ty));
         }
         parts
     }
@@ -270,7 +250,7 @@ impl Writer<'_> {
                     .into()
             }
             FactorType::Tf32 => {
-                let bits = self.masked(register, TF32);
+                let bits = self.masked(register, u64::from(FactorType::TF32_BITS));
                 vec![self.emit(Op::Bitcast, &[bits], F32)]
             }
         })

@@ -16,10 +16,10 @@ use super::displace_entry;
 use super::writer::Writer;
 use crate::front::words::SpecialRegister as R;
 use crate::ir::{
-    Access, Atomic, AtomicOp, BarrierOp, BlockId, Condition, Edge, Function, Instruction,
-    IntegerComparison, Op, Order, Scope, Signedness, Space, Special, Terminator, Type, Value,
+    Access, Atomic, AtomicOp, BarrierOp, BlockId, Condition, Edge, Function, Instruction, Op,
+    Order, Scope, Space, Terminator, Type, Value,
 };
-use Type::{B1, B32};
+use Type::B32;
 
 /// Threads of a warp.
 const WARP: u64 = 32;
@@ -126,7 +126,7 @@ impl Place {
         match self {
             Self::At(at) => writer.constant(B32, u64::from(at)),
             Self::BeforeEnd(bytes) => {
-                let end = special(writer, R::TotalSharedSize, 0);
+                let end = writer.special(R::TotalSharedSize, 0);
                 let bytes = writer.constant(B32, u64::from(bytes));
                 writer.emit(Op::Sub, &[end, bytes], B32)
             }
@@ -152,10 +152,10 @@ impl Expansion<'_> {
         // The warp has read before its first thread arrives for all of it.
         let here = self.writer.emit(Op::ActiveMask, &[], B32);
         self.writer.push(Op::WarpBarrier, &[here], &[]);
-        let below = special(&mut self.writer, R::LanemaskLt, 0);
+        let below = self.writer.special(R::LanemaskLt, 0);
         let below = self.writer.emit(Op::And, &[below, here], B32);
         let zero = self.writer.constant(B32, 0);
-        let leads = self.compare(Condition::Eq, below, zero);
+        let leads = self.writer.compare_unsigned(Condition::Eq, below, zero);
         let wait = if waits {
             self.writer.function.block()
         } else {
@@ -166,7 +166,7 @@ impl Expansion<'_> {
         let warp = self.writer.constant(B32, WARP);
         let before = self.atomic(AtomicOp::Add, 0, &[words, warp]);
         let arrived = self.writer.emit(Op::Add, &[before, warp], B32);
-        let complete = self.compare(Condition::Ge, arrived, count);
+        let complete = self.writer.compare_unsigned(Condition::Ge, arrived, count);
         self.branch(complete, last, wait);
         self.writer.block = last;
         let zero = self.writer.constant(B32, 0);
@@ -206,14 +206,14 @@ impl Expansion<'_> {
         let ended = self.read(base, ENDED);
         let sum = self.writer.emit(Op::Add, &[arrived, ended], B32);
         let threads = self.threads();
-        let complete = self.compare(Condition::Ge, sum, threads);
+        let complete = self.writer.compare_unsigned(Condition::Ge, sum, threads);
         self.branch(complete, last, way);
         self.writer.block = last;
         let one = self.writer.constant(B32, 1);
         let next = self.writer.emit(Op::Add, &[opened, one], B32);
         let exchange = [words, opened, next];
         let before = self.atomic(AtomicOp::CompareExchange, OPENED, &exchange);
-        let is_first = self.compare(Condition::Eq, before, opened);
+        let is_first = self.writer.compare_unsigned(Condition::Eq, before, opened);
         self.branch(is_first, first, wait);
         self.writer.block = first;
         let zero = self.writer.constant(B32, 0);
@@ -236,7 +236,7 @@ impl Expansion<'_> {
     fn unless_opened(&mut self, words: Value, opened: Value, done: BlockId) -> BlockId {
         let again = self.writer.function.block();
         let now = self.read(words, OPENED);
-        let same = self.compare(Condition::Eq, now, opened);
+        let same = self.writer.compare_unsigned(Condition::Eq, now, opened);
         self.branch(same, again, done);
         again
     }
@@ -280,13 +280,9 @@ impl Expansion<'_> {
     }
 
     fn threads(&mut self) -> Value {
-        let [x, y, z] = [0, 1, 2].map(|c| special(&mut self.writer, R::Ntid, c));
+        let [x, y, z] = [0, 1, 2].map(|c| self.writer.special(R::Ntid, c));
         let plane = self.writer.emit(Op::Mul, &[x, y], B32);
         self.writer.emit(Op::Mul, &[plane, z], B32)
-    }
-
-    fn compare(&mut self, condition: Condition, a: Value, b: Value) -> Value {
-        compare(&mut self.writer, condition, a, b)
     }
 
     fn branch(&mut self, condition: Value, then: BlockId, otherwise: BlockId) {
@@ -312,11 +308,11 @@ fn clear(function: &mut Function, place: Place) {
         block: Function::ENTRY,
         offset: 0,
     };
-    let [x, y, z] = [0, 1, 2].map(|component| special(&mut writer, R::Tid, component));
+    let [x, y, z] = [0, 1, 2].map(|component| writer.special(R::Tid, component));
     let plane = writer.emit(Op::Or, &[x, y], B32);
     let any = writer.emit(Op::Or, &[plane, z], B32);
     let zero = writer.constant(B32, 0);
-    let is_first = compare(&mut writer, Condition::Eq, any, zero);
+    let is_first = writer.compare_unsigned(Condition::Eq, any, zero);
     writer.function[Function::ENTRY].terminator = Terminator::Branch {
         condition: is_first,
         then: Edge::to(clears),
@@ -335,22 +331,6 @@ fn clear(function: &mut Function, place: Place) {
     writer.block = ready;
     writer.push(Op::Barrier(BarrierOp::Sync), &[zero, zero], &[]);
     writer.function[ready].terminator = Terminator::Jump(Edge::to(body));
-}
-
-fn special(writer: &mut Writer<'_>, register: R, component: u32) -> Value {
-    let special = Special {
-        register,
-        component,
-    };
-    writer.emit(Op::Special(special), &[], B32)
-}
-
-fn compare(writer: &mut Writer<'_>, condition: Condition, a: Value, b: Value) -> Value {
-    let comparison = IntegerComparison {
-        condition,
-        signedness: Signedness::Unsigned,
-    };
-    writer.emit(Op::Compare(comparison), &[a, b], B1)
 }
 
 #[cfg(test)]

@@ -7,10 +7,7 @@
 use super::displace_entry;
 use super::writer::Writer;
 use crate::front::words::SpecialRegister as R;
-use crate::ir::{
-    BlockId, Condition, Edge, Function, IntegerComparison, Op, Signedness, Special, Terminator,
-    Type, Value,
-};
+use crate::ir::{BlockId, Condition, Edge, Function, Op, Terminator, Type};
 
 /// Makes invocations beyond the block's threads return at once. The comparison
 /// is between specialization constants and folds away for whole warps.
@@ -33,11 +30,7 @@ pub fn retire_surplus_threads(function: &mut Function) {
         let plane = writer.emit(Op::Mul, &[x, y], Type::B32);
         writer.emit(Op::Mul, &[plane, z], Type::B32)
     };
-    let exists = Op::Compare(IntegerComparison {
-        condition: Condition::Lt,
-        signedness: Signedness::Unsigned,
-    });
-    let condition = writer.emit(exists, &[number, threads], Type::B1);
+    let condition = writer.compare_unsigned(Condition::Lt, number, threads);
     let end: BlockId = function.block();
     function[end].terminator = Terminator::Return;
     function[Function::ENTRY].terminator = Terminator::Branch {
@@ -45,16 +38,6 @@ pub fn retire_surplus_threads(function: &mut Function) {
         then: Edge::to(body),
         otherwise: Edge::to(end),
     };
-}
-
-impl Writer<'_> {
-    fn special(&mut self, register: R, component: u32) -> Value {
-        let special = Special {
-            register,
-            component,
-        };
-        self.emit(Op::Special(special), &[], Type::B32)
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::operand::is_signed;
 use super::{Translated, Translator, has};
 use crate::front::ast;
 use crate::front::words::{self, Class, Modifier};
-use crate::ir::{FloatMode, IntegerConversion, Op, Rounding, Signedness, Type, Value};
+use crate::ir::{FactorType, FloatMode, IntegerConversion, Op, Rounding, Signedness, Type, Value};
 
 impl Translator<'_> {
     pub(super) fn cvt(&mut self, i: &ast::Instruction) -> Translated {
@@ -252,7 +252,7 @@ impl Translator<'_> {
         };
         let nan = self.constant(Type::B32, 0x7FC0_0000);
         let rounded = self.keep_nan(value, rounded, nan);
-        let mask = self.constant(Type::B32, 0xFFFF_E000);
+        let mask = self.constant(Type::B32, u64::from(FactorType::TF32_BITS));
         let rounded = self.emit(Op::And, &[rounded, mask], Type::B32);
         self.destination(&i.operands[0], rounded, false)
     }

@@ -4,6 +4,7 @@
 //! Moving a matrix is an exchange between lanes and accesses of one lane, so this
 //! file writes it as such.
 
+use super::warp::ALL_LANES;
 use super::{Translated, Translator, has};
 use crate::front::ast::{self, Operand};
 use crate::front::words::{self, Modifier, SpecialRegister};
@@ -13,8 +14,6 @@ use crate::ir::{
 };
 use Type::{B16, B32};
 
-/// The member mask of instructions that all lanes take part in.
-const ALL_LANES: u64 = 0xFFFF_FFFF;
 /// Whether two words are the same.
 const EQUAL: IntegerComparison = IntegerComparison {
     condition: Condition::Eq,

@@ -7,7 +7,7 @@ use crate::front::words::{self, Class, Modifier};
 use crate::ir::{BarrierOp, MatchKind, Op, ReduceOp, ShuffleMode, Type, Value, VoteMode};
 
 /// The member mask of instructions that have none: the whole warp.
-const ALL_LANES: u64 = 0xFFFF_FFFF;
+pub(super) const ALL_LANES: u64 = 0xFFFF_FFFF;
 
 impl Translator<'_> {
     pub(super) fn barrier(&mut self, i: &ast::Instruction) -> Translated {

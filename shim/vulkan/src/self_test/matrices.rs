@@ -51,7 +51,8 @@ const BYTES: [Product; 2] = [
     Product::new(32, Component::U8, Component::U32),
 ];
 
-/// Looks at the products that the device offers. Costs a shader for each, so ask only
+/// Looks at the products that the device offers; one that its driver cannot compile is
+/// not one. Costs a shader for each, so ask only
 /// where the answer is needed, and keep it with the driver's UUID and version.
 pub fn probe_matrices(device: &Arc<Device>) -> Result<OrderedMatrices, Error> {
     let all = |products: &[Product]| -> Result<bool, Error> {
@@ -86,13 +87,13 @@ impl Product {
     }
 
     fn is_ordered(self, device: &Arc<Device>) -> Result<bool, Error> {
-        let words = run(
-            device,
-            &self.shader(),
-            &self.input(),
-            (LANES * WORDS[2]) as usize,
-        )?;
-        Ok(words == self.expected())
+        let output = (LANES * WORDS[2]) as usize;
+        match run(device, &self.shader(), &self.input(), output) {
+            Ok(words) => Ok(words == self.expected()),
+            // Its driver does not compile it: other kernels need not suffer for that.
+            Err(Error::Call { .. } | Error::FeatureNotPresent { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     const fn per_word(self) -> u32 {

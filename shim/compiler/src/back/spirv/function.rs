@@ -405,10 +405,7 @@ impl<'f> FunctionWriter<'f> {
                 self.reduce(i, op);
                 Ok(())
             }
-            Op::MatrixProduct(product) => {
-                self.matrix_product(i, product);
-                Ok(())
-            }
+            Op::MatrixProduct(product) => self.matrix_product(i, product),
             Op::ActiveMask => {
                 self.active_mask(i);
                 Ok(())

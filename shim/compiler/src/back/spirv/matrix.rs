@@ -5,6 +5,7 @@
 use rspirv::dr::Operand;
 use rspirv::spirv::{self, CooperativeMatrixOperands, CooperativeMatrixUse, Word};
 
+use super::Error;
 use super::function::FunctionWriter;
 use crate::ir::{FactorType, Instruction, MatrixProduct, MatrixShape, SumType, Type};
 use crate::target::Target;
@@ -57,9 +58,13 @@ pub const fn is_native(product: MatrixProduct, target: &Target) -> bool {
 }
 
 impl FunctionWriter<'_> {
-    pub(super) fn matrix_product(&mut self, i: &Instruction, product: MatrixProduct) {
-        let Some(unit) = unit(product) else {
-            return;
+    pub(super) fn matrix_product(
+        &mut self,
+        i: &Instruction,
+        product: MatrixProduct,
+    ) -> Result<(), Error> {
+        let Some(unit) = unit(product).filter(|_| is_native(product, self.target)) else {
+            return Err(self.unsupported("its matrix units have no such shape"));
         };
         self.module
             .capability(spirv::Capability::CooperativeMatrixKHR);
@@ -92,6 +97,7 @@ impl FunctionWriter<'_> {
         let op = spirv::Op::CooperativeMatrixMulAddKHR;
         let result = self.emit_operands(op, sum_type, operands);
         self.matrix_results(i, product.sum, result);
+        Ok(())
     }
 
     /// The type of a matrix that a subgroup holds together.
@@ -232,6 +238,42 @@ mod tests {
 
     /// Words of a SPIR-V module before its first instruction.
     const HEADER_WORDS: usize = 5;
+
+    /// A unit's elements lie row after row; where one is a register of the fragment, the
+    /// fragment must have it there, and where none is, the product must have nothing.
+    #[test]
+    fn units_take_each_register_where_the_fragment_has_it() {
+        let mut seen = 0;
+        for &shape in MatrixShape::ALL {
+            for (&ty, &sum) in FactorType::ALL.iter().zip(SumType::ALL.iter().cycle()) {
+                let (a, b) = (ty, ty);
+                let product = MatrixProduct { shape, a, b, sum };
+                let Some(unit) = unit(product) else {
+                    continue;
+                };
+                seen += 1;
+                let (per, quarters) = (ty.per_register(), unit.b.len() as u32);
+                for (lane, element) in (0..32).flat_map(|l| (0..per).map(move |e| (l, e))) {
+                    let along = |part: u32| part % quarters * 4 * per + lane % 4 * per + element;
+                    for (part, register) in (0..).zip(unit.a) {
+                        let at = (lane / 4 + part / quarters * 8, along(part));
+                        let held =
+                            register.map(|r| product.a_position(lane, r as u32 * per + element));
+                        let outside = at.0 >= shape.rows() || at.1 >= shape.depth();
+                        assert_eq!(held, (!outside).then_some(at), "{product:?}, lane {lane}");
+                    }
+                    for (part, register) in (0..).zip(unit.b) {
+                        let at = (along(part), lane / 4);
+                        let held =
+                            register.map(|r| product.b_position(lane, r as u32 * per + element));
+                        let outside = at.0 >= shape.depth();
+                        assert_eq!(held, (!outside).then_some(at), "{product:?}, lane {lane}");
+                    }
+                }
+            }
+        }
+        assert_eq!(seen, 2 + 2 * 3);
+    }
 
     const BOTH: Matrices = Matrices {
         halves: true,
