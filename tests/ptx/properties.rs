@@ -29,6 +29,12 @@ const PASSES: &[Pass] = &[
     ("eliminate_dead_code", pass::eliminate_dead_code),
     ("place_local", pass::place_local),
     ("infer_address_space", pass::infer_address_space),
+    ("split_generic", pass::split_generic),
+    ("lower_barrier_reduction", pass::lower_barrier_reduction),
+    ("lower_matrix_product", |f| {
+        pass::lower_matrix_product(f, |_| false)
+    }),
+    ("lower_match", pass::lower_match),
     ("legalize", pass::legalize),
     ("simplify again", pass::simplify),
     ("eliminate_dead_code again", pass::eliminate_dead_code),
